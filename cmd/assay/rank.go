@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/rank"
+)
+
+type rankFlags struct {
+	seriesFlags
+	from   string
+	prior  string
+	side   bool
+	ties   string
+	ref    string
+	asJSON bool
+	top    int
+}
+
+func newRank(w world) *cobra.Command {
+	var f rankFlags
+	c := &cobra.Command{
+		Use:   "rank",
+		Short: "Rank what was compared, with errors and doubts",
+		Long: `Rank fits a Davidson–Bradley–Terry model to comparisons: those of a series, or of
+a file (CSV with left,right,winner[,weight][,rater], the arena's and evalica's
+columns, or JSON lines of the same). Strengths are in log-odds: a difference of
+one is a preference of 73 %.`,
+		Example: `  assay rank
+  assay rank --from votes.csv --json
+  assay rank --from votes.csv --prior none`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return rankCommand(c.Context(), c, w, &f) },
+	}
+	f.register(c)
+	f.registerRules(c)
+	flags := c.Flags()
+	flags.StringVar(&f.from, "from", "", "fit the votes of `FILE` (- is standard input), not a series")
+	flags.StringVar(&f.prior, "prior", "1", "inverse `VARIANCE` of the normal prior on strengths, or none for plain maximum likelihood")
+	flags.BoolVar(&f.side, "side", false, "estimate what being shown on the left is worth")
+	flags.StringVar(&f.ties, "ties", "model", "model ties (Davidson), or count each as half a win of both: half")
+	flags.StringVar(&f.ref, "reference", "", "the `ID` whose strength is 0, for instance bar; the mean of all if not given")
+	flags.IntVar(&f.top, "top", 0, "print only the first `N` in the table")
+	flags.BoolVar(&f.asJSON, "json", false, "print one object (docs/formats.md)")
+	return c
+}
+
+func (f *rankFlags) options() (rank.Options, error) {
+	var opt rank.Options
+	opt.Side = f.side
+	switch f.ties {
+	case "model":
+		opt.Ties = rank.Davidson
+	case "half":
+		opt.Ties = rank.HalfTies
+	default:
+		return opt, usage("--ties %s: want model or half", f.ties)
+	}
+	if f.prior == "none" {
+		opt.Prior = rank.NoPrior
+		return opt, nil
+	}
+	prior, err := strconv.ParseFloat(f.prior, 64)
+	if err != nil || !(prior > 0) || math.IsInf(prior, 1) {
+		return opt, usage("--prior %s: want a number above 0, or none", f.prior)
+	}
+	opt.Prior = prior
+	return opt, nil
+}
+
+func rankCommand(ctx context.Context, c *cobra.Command, w world, f *rankFlags) (err error) {
+	opt, err := f.options()
+	if err != nil {
+		return err
+	}
+	var table *rank.Table
+	var bad []error
+	if f.from != "" {
+		table, bad, err = readVotes(f.from, w.in)
+	} else {
+		table, err = seriesVotes(ctx, c, w, f)
+	}
+	if err != nil {
+		return err
+	}
+	if f.ref != "" {
+		item, err := findItem(table, f.ref)
+		if err != nil {
+			return err
+		}
+		opt.Reference = []int{item}
+	}
+	fit, err := rank.Estimate(ctx, len(table.IDs()), table.Votes(), opt)
+	if err != nil {
+		return err
+	}
+	report, err := fit.Report(table.IDs())
+	if err != nil {
+		return err
+	}
+	for _, b := range bad {
+		fmt.Fprintln(w.err, b)
+		report.Warnings = append(report.Warnings, b.Error())
+	}
+	if f.asJSON {
+		err = json.NewEncoder(w.out).Encode(report)
+	} else {
+		err = printRanking(w.out, report, f.top)
+	}
+	if err == nil && len(bad) > 0 {
+		err = errPartial
+	}
+	return err
+}
+
+// findItem finds an item by its id, or by the beginning of it that only one has.
+func findItem(table *rank.Table, id string) (int, error) {
+	if item, ok := table.Item(id); ok {
+		return item, nil
+	}
+	found := -1
+	for k, name := range table.IDs() {
+		if !strings.HasPrefix(name, id) {
+			continue
+		}
+		if found >= 0 {
+			return 0, usage("--reference %s: more than one id begins so", id)
+		}
+		found = k
+	}
+	if found < 0 {
+		return 0, usage("--reference %s: nothing of that name was compared", id)
+	}
+	return found, nil
+}
+
+// readVotes reads outside votes. Rows that cannot be read are told and left out.
+func readVotes(from string, stdin io.Reader) (*rank.Table, []error, error) {
+	in, name := stdin, "standard input"
+	if from != "-" {
+		file, err := os.Open(from)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer file.Close()
+		in, name = file, from
+	}
+	ballots, bad, err := rank.ReadVotes(in, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(ballots) == 0 {
+		return nil, nil, errors.Join(append(bad, fmt.Errorf("%s: no votes: %w", name, assay.ErrInvalid))...)
+	}
+	table, err := rank.NewTable(ballots)
+	return table, bad, err
+}
+
+// seriesVotes takes the standing judgments of a series.
+func seriesVotes(ctx context.Context, c *cobra.Command, w world, f *rankFlags) (table *rank.Table, err error) {
+	ws, err := openWorkspace(ctx, c, w, &f.seriesFlags, needViews)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, ws.Close()) }()
+	return ws.series.Votes(ctx)
+}
+
+func printRanking(out io.Writer, r *rank.Report, top int) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "item\tstrength\t± se\tsandwich\tvotes\twon\tlost\ttied\tpart")
+	for i, it := range r.Items {
+		if top > 0 && i >= top {
+			break
+		}
+		id := it.ID
+		if d, err := assay.ParseDigest(id); err == nil {
+			id = d.Short()
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%g\t%g\t%g\t%d\n", id, number(it.Strength), number(it.SE), number(it.Sandwich), it.Games, it.Won, it.Lost, it.Tied, it.Component)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if r.Tie != nil {
+		fmt.Fprintf(out, "ties: log ν %s ± %s\n", number(r.Tie.Value), number(r.Tie.SE))
+	}
+	if r.Side != nil {
+		fmt.Fprintf(out, "shown on the left: %s ± %s\n", number(r.Side.Value), number(r.Side.SE))
+	}
+	for _, warning := range r.Warnings {
+		fmt.Fprintln(out, "doubt:", warning)
+	}
+	return nil
+}
+
+// number writes a strength for people; what the data do not give is a dash.
+func number(n rank.Number) string {
+	if math.IsNaN(float64(n)) || math.IsInf(float64(n), 0) {
+		return "–"
+	}
+	return strconv.FormatFloat(float64(n), 'f', 4, 64)
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/pixel"
+	"github.com/gen-emerge/assay/series"
+	"github.com/gen-emerge/assay/store"
+)
+
+// seriesFlags are the settings of commands that work on a series.
+type seriesFlags struct {
+	dir, series     string
+	axes            []string
+	distance        string
+	technical       []string
+	warmup, workers int
+	sameQuantile    float64
+	falseRefusal    float64
+	tau             float64
+	wait            time.Duration
+	limits          limitFlags
+}
+
+// limitFlags bound what is decoded.
+type limitFlags struct {
+	bytes, pixels int64
+	side          int
+}
+
+func (l *limitFlags) register(c *cobra.Command) {
+	f := c.Flags()
+	f.Int64Var(&l.bytes, "max-bytes", 256<<20, "refuse files larger than `BYTES`")
+	f.Int64Var(&l.pixels, "max-pixels", 100_000_000, "refuse pictures with more than `PIXELS`, before they are decoded")
+	f.IntVar(&l.side, "max-side", 32768, "refuse pictures with a side longer than `PIXELS`")
+}
+
+func (l limitFlags) limits() pixel.Limits {
+	return pixel.Limits{Bytes: l.bytes, Pixels: l.pixels, Side: l.side}
+}
+
+// register adds the flags that say which series of which workspace.
+func (s *seriesFlags) register(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&s.dir, "dir", ".", "the workspace `DIR`")
+	f.StringVarP(&s.series, "series", "s", "main", "the series `NAME`")
+}
+
+// registerRules adds the settings of gates and archive.
+func (s *seriesFlags) registerRules(c *cobra.Command) {
+	f := c.Flags()
+	f.StringSliceVar(&s.axes, "axis", nil, "an axis of a new series' map, `DESCRIPTOR:LO:HI:CELLS`; two to four of them")
+	f.StringVar(&s.distance, "distance", "", "the diversity gate's `INSTRUMENT`; the best installed if not given")
+	f.StringSliceVar(&s.technical, "technical", nil, "`INSTRUMENTS` that may serve the technical gates; all installed if not given")
+	f.IntVar(&s.warmup, "warmup", 24, "images after which thresholds are computed from controls")
+	f.Float64Var(&s.sameQuantile, "same-quantile", 0.95, "quantile of the distances between trivial variants that is the diversity threshold")
+	f.Float64Var(&s.falseRefusal, "false-refusal", 0.05, "share of the series' own images one technical gate may refuse")
+	f.Float64Var(&s.tau, "tau", 0.75, "probability of being better at which a challenger replaces an elite")
+	f.IntVarP(&s.workers, "workers", "j", 0, "images measured at once; one per CPU if 0")
+	f.DurationVar(&s.wait, "wait", 10*time.Second, "how long to wait while another process writes to the workspace")
+	s.limits.register(c)
+}
+
+func (s *seriesFlags) options() (series.Options, error) {
+	axes, err := parseAxes(s.axes)
+	if err != nil {
+		return series.Options{}, err
+	}
+	return series.Options{
+		Axes: axes, Distance: s.distance, Technical: s.technical, Warmup: s.warmup, SameQuantile: s.sameQuantile,
+		FalseRefusal: s.falseRefusal, Tau: s.tau, Workers: s.workers, Limits: s.limits.limits(),
+	}, s.check()
+}
+
+func (s *seriesFlags) check() error {
+	if s.workers < 0 {
+		return usage("--workers %d: want 0 or more", s.workers)
+	}
+	if least := int(math.Ceil(1 / s.falseRefusal)); s.falseRefusal > 0 && s.warmup < least {
+		return usage("--warmup %d: to refuse at most %g of the originals, controls need at least %d images", s.warmup, s.falseRefusal, least)
+	}
+	if least := int(math.Ceil(1 / (1 - s.sameQuantile) / series.VariantsPerImage)); s.sameQuantile < 1 && s.warmup < least {
+		return usage("--warmup %d: for the %g quantile, controls need at least %d images", s.warmup, s.sameQuantile, least)
+	}
+	within := func(name string, x, lo, hi float64) error {
+		if x >= lo && x <= hi {
+			return nil
+		}
+		return usage("--%s %g: want a number from %g to %g", name, x, lo, hi)
+	}
+	if s.warmup < 8 {
+		return usage("--warmup %d: controls need at least 8 images", s.warmup)
+	}
+	return errors.Join(within("same-quantile", s.sameQuantile, 0.5, 0.999), within("false-refusal", s.falseRefusal, 0.001, 0.5), within("tau", s.tau, 0.501, 0.999))
+}
+
+// parseAxes reads DESCRIPTOR:LO:HI:CELLS.
+func parseAxes(texts []string) ([]assay.Axis, error) {
+	var axes []assay.Axis
+	for _, text := range texts {
+		parts := strings.Split(text, ":")
+		if len(parts) != 4 {
+			return nil, usage("axis %q: want DESCRIPTOR:LO:HI:CELLS, as in warmth:-20:35:8", text)
+		}
+		lo, err1 := strconv.ParseFloat(parts[1], 64)
+		hi, err2 := strconv.ParseFloat(parts[2], 64)
+		cells, err3 := strconv.Atoi(parts[3])
+		if err := errors.Join(err1, err2, err3); err != nil {
+			return nil, usage("axis %q: %v", text, err)
+		}
+		axes = append(axes, assay.Axis{Descriptor: parts[0], Lo: lo, Hi: hi, Cells: cells})
+	}
+	return axes, nil
+}
+
+// A workspace is an open folder of facts and one of its series.
+type workspace struct {
+	store  *store.DB
+	tools  *toolbox
+	series *series.Series
+}
+
+// A need says what a command wants of its workspace.
+type need int
+
+const (
+	needViews  need = iota // the series must be there; formulas are enough
+	needTools              // the series must be there, and every instrument at hand
+	needSeries             // every instrument at hand; a new series is made
+)
+
+// openWorkspace opens the workspace for a command.
+func openWorkspace(ctx context.Context, c *cobra.Command, w world, f *seriesFlags, n need) (*workspace, error) {
+	opt, err := f.options()
+	if err != nil {
+		return nil, err
+	}
+	opt.Log = logger(c, w)
+	if _, err := os.Stat(filepath.Join(f.dir, "assay.db")); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is not a workspace: `assay init %s` makes one: %w", f.dir, f.dir, assay.ErrNotFound)
+	}
+	db, err := store.Open(ctx, f.dir, store.Options{Log: opt.Log})
+	if err != nil {
+		return nil, err
+	}
+	ws := &workspace{store: db}
+	if n != needSeries {
+		err = f.mustExist(ctx, db)
+	}
+	if err == nil && n == needViews {
+		ws.tools, err = formulas(w)
+	} else if err == nil {
+		ws.tools, err = openToolbox(ctx, w, opt.Log)
+	}
+	if err == nil {
+		ws.series, err = series.Open(ctx, f.series, db, ws.tools.Tools, opt)
+	}
+	if err != nil {
+		return nil, errors.Join(err, ws.Close())
+	}
+	return ws, nil
+}
+
+// mustExist refuses a series that is not there: reading must not make one.
+func (s *seriesFlags) mustExist(ctx context.Context, db *store.DB) error {
+	names, err := db.SeriesNames(ctx)
+	switch {
+	case err != nil || slices.Contains(names, s.series):
+		return err
+	case len(names) == 0:
+		return fmt.Errorf("%s has no series yet: `assay add IMAGE ... --dir %s` makes one: %w", s.dir, s.dir, assay.ErrNotFound)
+	}
+	return fmt.Errorf("%s has no series %q; there are %s (-s NAME): %w", s.dir, s.series, strings.Join(names, ", "), assay.ErrNotFound)
+}
+
+// Close releases the instruments and the store.
+func (ws *workspace) Close() error {
+	if ws.tools == nil {
+		return ws.store.Close()
+	}
+	return errors.Join(ws.tools.Close(), ws.store.Close())
+}

@@ -1,0 +1,54 @@
+// Package assay holds the words of the house: what an image, a reading, a gate,
+// a judgment and a placement are. It is also where the tour begins.
+//
+// assay measures generated images instead of making numbers up. A creator or a
+// generator loop hands it images; it answers with readings from instruments,
+// pass/fail gates, pairwise judgments by people, and a map of how much of the
+// possible space has been covered. No model is ever asked for a score out of
+// ten, and there is no total score anywhere.
+//
+// # The tour, from the ground up
+//
+// Level 0 knows nothing but bytes and numbers. Package pixel turns files into
+// pixels, exactly as Pillow does, under limits that are checked before anything
+// is allocated; it also makes the tensors that networks read, and reads the
+// prompts that generators leave in their files. Package onnx builds graphs and
+// writes them as data; it runs nothing. Package weights reads checkpoints
+// (safetensors, PyTorch zip and legacy, npz, LIBSVM) without executing a byte
+// of them, and keeps the table of models with their licences and digests.
+// Package stat is intervals, quantiles and agreement; package index finds
+// nearest neighbours, exactly.
+//
+// Level 1 gives these a use. Package nn has layers over graphs. Package ort runs
+// graphs on ONNX Runtime through a binding without cgo, and finds or installs
+// the library. Package rank fits Bradley–Terry models with ties to comparisons,
+// and says how far each strength can be trusted. Package store is the one
+// durable place: facts are appended, never changed.
+//
+// Level 2: package backbone describes networks, a file a family, a row a
+// variant. Package gate compares readings with thresholds, and computes
+// thresholds from controls. Package archive is the quality-diversity map: a grid
+// of cells, each with one elite and the challengers that wait to be compared
+// with it.
+//
+// Level 3: package metric is the catalogue of instruments, one file each, with
+// direction, range, source, and how each was checked against its reference.
+//
+// Level 4: package series makes the moves of an image's life: ingest, measure,
+// gate, place, ask a person, calibrate. It needs a store and instruments, and
+// says so in small interfaces.
+//
+// Level 5: package web serves the pages. Level 6: cmd/assay is flags, settings
+// and wiring.
+//
+// Arrows point down this list, never up; a test that reads the imports holds
+// them.
+//
+// # Facts and conclusions
+//
+// Images, readings, controls, thresholds, decisions and judgments are rows that
+// are appended with their provenance. Verdicts, the archive and the ranking are
+// computed from them whenever they are looked at. So a run that is killed loses
+// nothing, a repeated one does nothing twice, and deleting every conclusion
+// loses nothing.
+package assay

@@ -1,0 +1,107 @@
+// Package metric measures pictures: every instrument is a row of the catalogue
+// that says what it is, and a function that reads one picture or a pair.
+//
+// Instruments are pure: the same picture gives the same number, whatever runs
+// beside. The package opens no files and runs no graphs itself; checkpoints
+// come from a [Models] and graphs run on an [Engine], both given by the caller.
+package metric
+
+import (
+	"context"
+
+	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/onnx"
+	"github.com/gen-emerge/assay/pixel"
+)
+
+// A Direction says which way of a number is better.
+type Direction string
+
+// Descriptors (warmth, symmetry) have no better direction: they say what an
+// image is, not how good it is.
+const (
+	HigherIsBetter Direction = "higher"
+	LowerIsBetter  Direction = "lower"
+	Descriptor     Direction = "descriptor"
+)
+
+// A Kind says what an instrument reads.
+type Kind string
+
+// An instrument reads one image, or a pair of images.
+const (
+	OfImage Kind = "image"
+	OfPair  Kind = "pair"
+)
+
+// A Spec states what an instrument is, so that no reader has to guess.
+type Spec struct {
+	Name        string // as in the field, lower case: "niqe", "lpips-squeeze"
+	Version     int    // raised when any input would read differently
+	Kind        Kind
+	Better      Direction
+	Lo, Hi      float64 // bounds the value cannot leave; ±Inf where there is none
+	MinSide     int     // neither side of an image may be shorter, in pixels; 0 is no limit
+	Unit        string  // of the value: "bits", "fraction", "8-bit levels"; "" for a pure number
+	Preparation string  // what is done to the pixels first
+	Model       string  // name in the weights manifest; "" needs none
+	Graph       bool    // true if it needs an Engine (ONNX Runtime)
+	Doc         string  // one sentence: what it measures
+	Source      string  // paper or code that defines it
+	Agreement   string  // how the numbers were checked, and within what
+}
+
+// A Picture is a decoded image with what instruments derive from it, computed
+// once however many instruments ask. It is safe for concurrent use.
+type Picture struct {
+	*pixel.Image
+	derived
+}
+
+// NewPicture wraps a decoded image.
+func NewPicture(img *pixel.Image) *Picture { return &Picture{Image: img} }
+
+// An Instrument is a Spec with its checkpoint loaded, ready to measure. It is
+// safe for concurrent use. Close releases what it holds.
+type Instrument struct {
+	Spec
+	Checkpoint string // digest of the tensors; empty for formulas
+	Runtime    string // "go", or what the Engine calls itself
+	Synthetic  bool
+
+	measure  func(context.Context, *Picture) (float64, []string, error)
+	distance func(context.Context, *Picture, *Picture) (float64, []string, error)
+	embed    func(context.Context, *Picture) ([]float32, error)
+	close    func() error
+}
+
+// Identity returns what a reading of this instrument is filed under.
+func (in *Instrument) Identity() assay.Identity {
+	return assay.Identity{
+		Instrument: in.Name, Version: in.Version, Checkpoint: in.Checkpoint,
+		Preparation: in.Preparation, Runtime: in.Runtime, Synthetic: in.Synthetic,
+	}
+}
+
+// Models finds the files of installed models.
+type Models interface {
+	// Files returns the paths of the installed model's files, by the names the
+	// manifest gives them, or an error wrapping [assay.ErrUnavailable] that says
+	// how to get them.
+	Files(model string) (map[string]string, error)
+}
+
+// An Engine runs graphs.
+type Engine interface {
+	// Open prepares a graph. The Runner is safe for concurrent use.
+	Open(ctx context.Context, m *onnx.Model) (Runner, error)
+	// Name says what runs the graph, for provenance: "onnxruntime 1.30.0 cpu float32".
+	Name() string
+}
+
+// A Runner executes one graph: the inputs in the graph's order give the
+// outputs in the graph's order. The context cancels a run in progress.
+type Runner interface {
+	Run(ctx context.Context, in ...onnx.Tensor) ([]onnx.Tensor, error)
+	Close() error
+}

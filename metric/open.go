@@ -1,0 +1,123 @@
+package metric
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/weights"
+)
+
+// Open returns the named instrument, its model read from m and its graph, if
+// it has one, prepared by e. m and e may be nil for instruments that do not
+// need them.
+//
+// The error wraps [assay.ErrNotFound] if there is no such instrument, and says
+// which name is near; [assay.ErrUnavailable] if it needs a model that is not
+// installed or an engine that was not given; and [assay.ErrInvalid] if the
+// model's file is not what the instrument expects.
+func Open(ctx context.Context, name string, m Models, e Engine) (*Instrument, error) {
+	spec, ok := Find(name)
+	switch {
+	case !ok:
+		return nil, unknown(name)
+	case spec.Model == "":
+		return OpenFormula(name)
+	case m == nil:
+		return nil, fmt.Errorf("%s needs the model %q, and there is nowhere to find models: %w", name, spec.Model, assay.ErrUnavailable)
+	case spec.Graph && e == nil:
+		return nil, fmt.Errorf("%s needs an engine to run its graph: %w", name, assay.ErrUnavailable)
+	}
+	path, err := modelFile(m, spec)
+	if err != nil {
+		return nil, err
+	}
+	in, err := openModel(ctx, spec, path, e)
+	if err != nil {
+		return nil, fmt.Errorf("%s, model file %s: %w", name, path, err)
+	}
+	return in, nil
+}
+
+// modelFile returns the path of the one file that the instrument's model has.
+func modelFile(m Models, spec Spec) (string, error) {
+	files, err := m.Files(spec.Model)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", spec.Name, err)
+	}
+	if len(files) != 1 {
+		return "", fmt.Errorf("%s: model %q has %d files, want 1: %w", spec.Name, spec.Model, len(files), assay.ErrInvalid)
+	}
+	var path string
+	for _, path = range files {
+	}
+	return path, nil
+}
+
+// openModel opens an instrument whose model is the file at path.
+func openModel(ctx context.Context, spec Spec, path string, e Engine) (*Instrument, error) {
+	if spec.Name == brisqueSpec.Name { // its model has no tensors
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		svr, err := weights.ReadSVR(f)
+		if err != nil {
+			return nil, err
+		}
+		return OpenBRISQUE(svr)
+	}
+	c, err := weights.Open(path, weights.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	digest, err := c.Digest()
+	if err != nil {
+		return nil, err
+	}
+	switch spec.Name {
+	case niqeSpec.Name:
+		m, err := niqeModel(c)
+		if err != nil {
+			return nil, err
+		}
+		m.Checkpoint = digest
+		return OpenNIQE(m)
+	case lpipsSpec(0).Name:
+		return OpenLPIPSSqueeze(ctx, c, digest, e)
+	case lpipsSpec(lpipsSmall).Name:
+		return OpenLPIPSSqueezeAt(ctx, c, digest, e, lpipsSmall)
+	}
+	return nil, fmt.Errorf("this build has no way to open it: %w", assay.ErrUnavailable)
+}
+
+// niqeModel reads the pristine model of a checkpoint with BasicSR's names.
+func niqeModel(c *weights.Checkpoint) (NIQEModel, error) {
+	var m NIQEModel
+	for _, part := range []struct {
+		name  string
+		shape []int
+		into  []float64
+	}{
+		{"mu_pris_param", []int{1, niqeFeatures}, m.Mean[:]},
+		{"cov_pris_param", []int{niqeFeatures, niqeFeatures}, m.Covariance[:]},
+	} {
+		shape, ok := c.Shape(part.name)
+		if !ok {
+			return m, fmt.Errorf("tensor %q is missing: %w", part.name, assay.ErrInvalid)
+		}
+		if !slices.Equal(shape, part.shape) {
+			return m, fmt.Errorf("tensor %q has shape %v, want %v: %w", part.name, shape, part.shape, assay.ErrInvalid)
+		}
+		values, err := c.Float64(part.name)
+		if err != nil {
+			return m, err
+		}
+		copy(part.into, values)
+	}
+	return m, nil
+}

@@ -1,0 +1,65 @@
+package onnx
+
+// MatMul returns the matrix product over the last two dimensions; the others
+// are broadcast. Both arguments have at least two dimensions.
+func (b *Builder) MatMul(x, y Value) Value {
+	if !b.floats("matmul", x, y) {
+		return Value{}
+	}
+	if x.Rank() < 2 || y.Rank() < 2 || !fits(x.Dim(-1), y.Dim(-2)) {
+		return b.Fail("matmul: shapes %v and %v", x.shape, y.shape)
+	}
+	shape, ok := broadcast(x.shape[:x.Rank()-2], y.shape[:y.Rank()-2])
+	if !ok {
+		return b.Fail("matmul: shapes %v and %v", x.shape, y.shape)
+	}
+	return b.node("MatMul", append(shape, x.Dim(-2), y.Dim(-1)), Float32, []Value{x, y})
+}
+
+// Gemm returns x·W + bias, or x·Wᵀ + bias with transposed. x is [n, in], w is
+// [in, out], or [out, in] with transposed; bias is [out], or the zero Value for
+// none. The result is [n, out].
+func (b *Builder) Gemm(x, w, bias Value, transposed bool) Value {
+	args := []Value{x, w}
+	if !bias.IsZero() {
+		args = append(args, bias)
+	}
+	if !b.floats("gemm", args...) {
+		return Value{}
+	}
+	if x.Rank() != 2 || w.Rank() != 2 {
+		return b.Fail("gemm: shapes %v and %v, want two dimensions each", x.shape, w.shape)
+	}
+	in, out := w.shape[0], w.shape[1]
+	if transposed {
+		in, out = out, in
+	}
+	if !fits(x.shape[1], in) {
+		return b.Fail("gemm: shapes %v and %v (transposed %t)", x.shape, w.shape, transposed)
+	}
+	if !bias.IsZero() && (bias.Rank() != 1 || !fits(bias.shape[0], out)) {
+		return b.Fail("gemm: bias of shape %v for %d outputs", bias.shape, out)
+	}
+	return b.node("Gemm", []int{x.shape[0], out}, Float32, args, attrBool("transB", transposed))
+}
+
+// LayerNorm shifts and scales x along its last dimension to mean 0 and variance
+// 1, eps being added to the (biased) variance, then multiplies by scale and adds
+// bias, both of that dimension's length.
+func (b *Builder) LayerNorm(x, scale, bias Value, eps float32) Value {
+	if !b.floats("layer norm", x, scale, bias) {
+		return Value{}
+	}
+	n := x.Dim(-1)
+	if x.Rank() == 0 || scale.Rank() != 1 || bias.Rank() != 1 || !fits(n, scale.Dim(0)) || !fits(n, bias.Dim(0)) {
+		return b.Fail("layer norm: x %v, scale %v, bias %v", x.shape, scale.shape, bias.shape)
+	}
+	if !(eps > 0) {
+		return b.Fail("layer norm: epsilon %g, want a positive number", eps)
+	}
+	return b.node("LayerNormalization", x.shape, Float32, []Value{x, scale, bias},
+		attrInt("axis", -1), attrFloat("epsilon", eps))
+}
+
+// fits reports whether two lengths are or may turn out equal.
+func fits(a, b int) bool { return a == b || a == Dynamic || b == Dynamic }

@@ -1,0 +1,89 @@
+package series
+
+import (
+	"context"
+	"slices"
+
+	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/metric"
+)
+
+// A Profile is everything known of one image in its series. It has no sum.
+type Profile struct {
+	Entry     assay.Entry        `json:"entry"`
+	Image     assay.Image        `json:"image"`
+	Readings  []assay.Reading    `json:"readings"` // in the catalogue's order, then by instrument
+	Missing   []Missing          `json:"missing,omitempty"`
+	Gates     []assay.GateResult `json:"gates"`
+	Placement assay.Placement    `json:"placement"`
+	Cell      []int              `json:"cell"`
+	Incumbent assay.Digest       `json:"incumbent,omitzero"`
+	Decisions []assay.Decision   `json:"decisions"` // as they were told, oldest first
+	Judgments []assay.Judgment   `json:"judgments"` // that show this image, oldest first
+}
+
+// Missing is a number that does not exist, and why.
+type Missing struct {
+	Instrument string `json:"instrument"`
+	Reason     string `json:"reason"`
+}
+
+// Profile returns what is known of an image of the series.
+func (s *Series) Profile(ctx context.Context, id assay.Digest) (Profile, error) {
+	var p Profile
+	var err error
+	if p.Entry, err = s.facts.Entry(ctx, s.name, id); err != nil {
+		return p, err
+	}
+	if p.Image, err = s.facts.Image(ctx, id); err != nil {
+		return p, err
+	}
+	if p.Readings, err = s.facts.Readings(ctx, id); err != nil {
+		return p, err
+	}
+	p.Missing = s.missing(p.Readings)
+	view, err := s.View(ctx)
+	if err != nil {
+		return p, err
+	}
+	if d, ok := view.Decision(id); ok {
+		p.Gates, p.Placement, p.Cell, p.Incumbent = d.Gates, d.Placement, d.Cell, d.Incumbent
+	} else {
+		p.Placement = assay.Unplaced
+	}
+	if p.Decisions, err = s.facts.Decisions(ctx, s.name, id); err != nil {
+		return p, err
+	}
+	all, err := s.facts.Judgments(ctx, s.name)
+	for _, j := range all {
+		if j.Left == id || j.Right == id {
+			p.Judgments = append(p.Judgments, j)
+		}
+	}
+	s.sortReadings(p.Readings)
+	return p, err
+}
+
+// missing lists the single-image instruments that have no reading.
+func (s *Series) missing(have []assay.Reading) []Missing {
+	var out []Missing
+	for _, spec := range metric.Catalogue() {
+		if spec.Kind != metric.OfImage || slices.ContainsFunc(have, func(r assay.Reading) bool { return r.Instrument == spec.Name }) {
+			continue
+		}
+		reason := "it could not read this image"
+		if _, err := s.tools.Find(spec.Name); err != nil {
+			reason = err.Error()
+		}
+		out = append(out, Missing{spec.Name, reason})
+	}
+	return out
+}
+
+func (s *Series) sortReadings(rs []assay.Reading) {
+	order := map[string]int{}
+	for i, spec := range metric.Catalogue() {
+		order[spec.Name] = i
+	}
+	slices.SortStableFunc(rs, func(a, b assay.Reading) int { return order[a.Instrument] - order[b.Instrument] })
+}

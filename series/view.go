@@ -1,0 +1,421 @@
+package series
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/archive"
+	"github.com/gen-emerge/assay/gate"
+)
+
+// A View is what follows from the facts of a series: verdicts, the archive and
+// its history. It is computed, never stored; equal facts give an equal View.
+type View struct {
+	Version    string // of the facts it was computed from
+	Grid       assay.GridSpec
+	Thresholds []assay.Threshold // one a gate, by name of the gate
+	Archive    *archive.Archive
+
+	gates  []string
+	warmup int
+	tools  Tools
+	rows   []row // by Seq−1
+	seqs   map[assay.Digest]int64
+	count  int // rows that are measured
+}
+
+// A row is what the view keeps of an entry.
+type row struct {
+	image     assay.Digest
+	values    []float64 // of the grid's axes; NaN where not measured
+	readings  []float64 // of the technical gates; NaN where not measured by the threshold's instrument
+	neighbour assay.Neighbour
+	recorded  bool // measured to the end, neighbour included
+	placed    bool
+}
+
+type viewCache struct {
+	mu   sync.Mutex
+	view *View
+}
+
+// View returns the view of the facts as they are now.
+func (s *Series) View(ctx context.Context) (*View, error) {
+	version, err := s.facts.Version(ctx, s.name)
+	if err != nil {
+		return nil, err
+	}
+	s.views.mu.Lock()
+	defer s.views.mu.Unlock()
+	if v := s.views.view; v != nil && v.Version == version {
+		return v, nil
+	}
+	v, err := s.build(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	s.views.view = v
+	return v, nil
+}
+
+// fresh returns a view of its own, which the caller may add to.
+func (s *Series) fresh(ctx context.Context) (*View, error) {
+	version, err := s.facts.Version(ctx, s.name)
+	if err != nil {
+		return nil, err
+	}
+	return s.build(ctx, version)
+}
+
+func (s *Series) build(ctx context.Context, version string) (*View, error) {
+	v := &View{Version: version, gates: Gates(), warmup: s.opt.Warmup, tools: s.tools, seqs: map[assay.Digest]int64{}}
+	var err error
+	if v.Grid, err = s.facts.Grid(ctx, s.name); errors.Is(err, assay.ErrNotFound) {
+		v.Grid, err = assay.GridSpec{Series: s.name, Axes: s.opt.Axes}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if v.Thresholds, err = s.facts.Thresholds(ctx, s.name); err != nil {
+		return nil, err
+	}
+	grid, err := archive.NewGrid(v.Grid.Axes)
+	if err != nil {
+		return nil, fmt.Errorf("series %s: %w", s.name, err)
+	}
+	if v.Archive, err = archive.New(grid, archive.Options{Tau: s.opt.Tau}); err != nil {
+		return nil, err
+	}
+	if err := s.load(ctx, v); err != nil {
+		return nil, err
+	}
+	for i := range v.rows {
+		v.place(int64(i + 1))
+	}
+	return v, s.replay(ctx, v)
+}
+
+// entryWindow is how many entries are read at once.
+const entryWindow = 4096
+
+// load fills the rows from the readings that the grid and the gates stand on.
+func (s *Series) load(ctx context.Context, v *View) error {
+	for {
+		entries, err := s.facts.Entries(ctx, s.name, int64(len(v.rows)), entryWindow)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			v.row(e.Seq, e.Image)
+		}
+		if len(entries) < entryWindow {
+			break
+		}
+	}
+	for k, axis := range v.Grid.Axes {
+		want := s.current(axis.Descriptor)
+		err := s.facts.SeriesReadings(ctx, s.name, axis.Descriptor, func(seq int64, r assay.Reading) error {
+			if want == nil || r.Identity == *want {
+				v.row(seq, r.Image).values[k] = r.Value
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for k, name := range v.gates {
+		th := v.threshold(name)
+		if th == nil || name == diversityGate {
+			continue
+		}
+		err := s.facts.SeriesReadings(ctx, s.name, th.Instrument, func(seq int64, r assay.Reading) error {
+			if r.Identity == th.Identity {
+				v.row(seq, r.Image).readings[k] = r.Value
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	th := v.threshold(diversityGate)
+	return s.facts.Neighbours(ctx, s.name, func(n assay.Neighbour) error {
+		if n.Seq > int64(len(v.rows)) {
+			return nil // entered and measured between two reads: the next view has it
+		}
+		r := &v.rows[n.Seq-1]
+		if !r.recorded || th != nil && n.Identity == th.Identity {
+			r.neighbour = n
+		}
+		if !r.recorded {
+			r.recorded = true
+			v.count++
+		}
+		return nil
+	})
+}
+
+// current returns the identity under which the named instrument reads today,
+// nil if it is not at hand: then any of its readings is taken.
+func (s *Series) current(name string) *assay.Identity {
+	in, err := s.tools.Find(name)
+	if err != nil {
+		return nil
+	}
+	id := in.Identity()
+	return &id
+}
+
+// replay applies the judgments of people, in order.
+func (s *Series) replay(ctx context.Context, v *View) error {
+	judgments, err := s.facts.Judgments(ctx, s.name)
+	if err != nil {
+		return err
+	}
+	for _, j := range judgments {
+		if j.Withdrawn {
+			continue
+		}
+		_, err := v.Archive.Compare(archive.Comparison{Left: j.Left, Right: j.Right, Outcome: j.Outcome, Judgment: j.ID})
+		if err != nil {
+			return fmt.Errorf("judgment %d: %w", j.ID, err)
+		}
+	}
+	return nil
+}
+
+// row returns the row of an entry, made if need be.
+func (v *View) row(seq int64, image assay.Digest) *row {
+	for int64(len(v.rows)) < seq {
+		v.rows = append(v.rows, row{values: nans(len(v.Grid.Axes)), readings: nans(len(v.gates))})
+	}
+	r := &v.rows[seq-1]
+	if r.image.IsZero() {
+		r.image = image
+		v.seqs[image] = seq
+	}
+	return r
+}
+
+func nans(n int) []float64 {
+	v := make([]float64, n)
+	for i := range v {
+		v[i] = math.NaN()
+	}
+	return v
+}
+
+// add takes in a measurement that was just recorded. Twice changes nothing.
+func (v *View) add(e assay.Entry, m assay.Measurement) {
+	r := v.row(e.Seq, e.Image)
+	for _, reading := range m.Readings {
+		for k, axis := range v.Grid.Axes {
+			if reading.Instrument == axis.Descriptor {
+				r.values[k] = reading.Value
+			}
+		}
+		for k, name := range v.gates {
+			if th := v.threshold(name); th != nil && name != diversityGate && reading.Identity == th.Identity {
+				r.readings[k] = reading.Value
+			}
+		}
+	}
+	if len(m.Neighbours) > 0 && !r.recorded {
+		r.neighbour, r.recorded = m.Neighbours[0], true
+		v.count++
+	}
+	v.place(e.Seq)
+}
+
+// place puts an entry into the archive, once.
+func (v *View) place(seq int64) {
+	r := &v.rows[seq-1]
+	if r.placed || !r.recorded || slices.ContainsFunc(r.values, math.IsNaN) {
+		return
+	}
+	r.placed = true
+	v.Archive.Add([]archive.Candidate{{
+		Image: r.image, Seq: seq, Descriptor: r.values, Refused: gate.Refuses(v.verdicts(r)),
+	}})
+}
+
+func (v *View) threshold(name string) *assay.Threshold {
+	for i := range v.Thresholds {
+		if v.Thresholds[i].Gate == name {
+			return &v.Thresholds[i]
+		}
+	}
+	return nil
+}
+
+func (v *View) recorded(seq int64) bool {
+	return seq <= int64(len(v.rows)) && v.rows[seq-1].recorded
+}
+
+// unmeasured lists those of the first n entries whose measuring was cut short.
+func (v *View) unmeasured(n int64) []int64 {
+	var out []int64
+	for seq := int64(1); seq <= n; seq++ {
+		if !v.recorded(seq) {
+			out = append(out, seq)
+		}
+	}
+	return out
+}
+
+// Calibrated reports whether the gates have thresholds.
+func (v *View) Calibrated() bool { return v.threshold(diversityGate) != nil }
+
+// Images returns how many images the series has measured.
+func (v *View) Images() int { return v.count }
+
+// verdicts asks every gate about a row.
+func (v *View) verdicts(r *row) []assay.GateResult {
+	out := make([]assay.GateResult, 0, len(v.gates))
+	for k, name := range v.gates {
+		th := v.threshold(name)
+		if th == nil {
+			out = append(out, v.unruled(r, name))
+			continue
+		}
+		var reading *assay.Reading
+		if name == diversityGate {
+			reading = neighbourReading(r)
+		} else if !math.IsNaN(r.readings[k]) {
+			reading = &assay.Reading{Identity: th.Identity, Image: r.image, Value: r.readings[k]}
+		}
+		if name == diversityGate && r.recorded && r.neighbour.Nearest.IsZero() {
+			out = append(out, assay.GateResult{Gate: name, Verdict: assay.Pass, Mode: th.Mode, Threshold: &th.Value,
+				Reason: "the first image of the series: nothing to be near to"})
+			continue
+		}
+		out = append(out, gate.Judge(name, th, reading, v.missing(th)))
+	}
+	return out
+}
+
+// unruled is the verdict of a gate that has no threshold yet.
+func (v *View) unruled(r *row, name string) assay.GateResult {
+	res := assay.GateResult{Gate: name, Verdict: assay.Abstain, Mode: assay.Shadow}
+	if name == diversityGate {
+		res.Reading = neighbourReading(r)
+	}
+	if v.count < v.warmup {
+		res.Reason = fmt.Sprintf("no threshold yet: %d of %d images measured; then thresholds are computed from controls", v.count, v.warmup)
+	} else {
+		res.Reason = "no threshold: too few of the images could be read to set one; `assay gate calibrate --controls` tries again"
+	}
+	return res
+}
+
+func neighbourReading(r *row) *assay.Reading {
+	if !r.recorded || r.neighbour.Nearest.IsZero() {
+		return nil
+	}
+	return &assay.Reading{Identity: r.neighbour.Identity, Image: r.image, Ref: r.neighbour.Nearest, Value: r.neighbour.Value}
+}
+
+// missing says why a gate has nothing to decide with, and the remedy.
+func (v *View) missing(th *assay.Threshold) string {
+	if _, err := v.tools.Find(th.Instrument); err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s has not read this image; `assay gate calibrate --controls` measures what can be measured", th.Instrument)
+}
+
+// decision says where an entry stands now, and on what basis.
+func (v *View) decision(seq int64) assay.Decision {
+	r := &v.rows[seq-1]
+	d := assay.Decision{Series: v.Grid.Series, Seq: seq, Image: r.image, Gates: v.verdicts(r), Basis: v.basis()}
+	index, how, ok := v.Archive.Where(r.image)
+	switch {
+	case ok:
+		d.Placement, d.Cell = how, v.Archive.Grid().Coords(index)
+		if cell, _ := v.Archive.Cell(index); cell.Elite.Image != r.image {
+			d.Incumbent = cell.Elite.Image
+		}
+	case gate.Refuses(d.Gates):
+		d.Placement = assay.Refused
+	default:
+		d.Placement = assay.Unplaced
+	}
+	return d
+}
+
+// Decision says where an image of the series stands now; ok is false if it is
+// not in the series or not measured yet.
+func (v *View) Decision(id assay.Digest) (d assay.Decision, ok bool) {
+	seq, ok := v.seqs[id]
+	if !ok || !v.recorded(seq) {
+		return assay.Decision{}, false
+	}
+	return v.decision(seq), true
+}
+
+// placed lists the images on the map in order of arrival.
+func (v *View) placed() []assay.Digest {
+	var out []assay.Digest
+	for i := range v.rows {
+		if _, _, ok := v.Archive.Where(v.rows[i].image); ok {
+			out = append(out, v.rows[i].image)
+		}
+	}
+	return out
+}
+
+// cellRange names a cell of the map by what falls into it, for people.
+func (v *View) cellRange(index int) string {
+	lo, hi := v.Archive.Grid().Bounds(index)
+	parts := make([]string, len(lo))
+	for k, a := range v.Grid.Axes {
+		parts[k] = fmt.Sprintf("%s %.3g to %.3g", a.Descriptor, lo[k], hi[k])
+	}
+	return strings.Join(parts, ", ")
+}
+
+// contested lists the pairs whose comparison would decide a cell.
+func (v *View) contested() []assay.Pair {
+	var out []assay.Pair
+	for cell := range v.Archive.Cells() {
+		for _, ch := range cell.Challengers {
+			out = append(out, assay.Pair{Left: cell.Elite.Image, Right: ch.Image,
+				Reason: "who holds the cell " + v.cellRange(cell.Index)})
+		}
+	}
+	return out
+}
+
+// basis names the rules in force: the grid and the thresholds.
+func (v *View) basis() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "grid %d", v.Grid.ID)
+	for _, t := range v.Thresholds {
+		fmt.Fprintf(&b, ", %s %d", t.Gate, t.ID)
+	}
+	return b.String()
+}
+
+// ensureGrid makes the series' first grid from the options.
+func (s *Series) ensureGrid(ctx context.Context) error {
+	_, err := s.facts.Grid(ctx, s.name)
+	if !errors.Is(err, assay.ErrNotFound) {
+		return err
+	}
+	if _, err := archive.NewGrid(s.opt.Axes); err != nil {
+		return err
+	}
+	for _, a := range s.opt.Axes {
+		if _, err := s.tools.Find(a.Descriptor); err != nil {
+			return fmt.Errorf("axis %s: %w", a.Descriptor, err)
+		}
+	}
+	_, err = s.facts.PutGrid(ctx, assay.GridSpec{Series: s.name, Axes: s.opt.Axes, Reason: "bounds as configured", Created: s.opt.Now()})
+	return err
+}

@@ -1,0 +1,126 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/gen-emerge/assay"
+)
+
+// latest yields the number and the time of the newest row of a table, as text.
+func latest(table, where string) string {
+	return `(SELECT id || '@' || created FROM ` + table + ` ` + where + ` ORDER BY id DESC LIMIT 1)`
+}
+
+// version is one row of text that changes with every fact a series' views are
+// computed from. Each part is one step into an index. Readings, embeddings,
+// neighbours and withdrawals are taken over all series, so that a fact of
+// another series may change the version too: a view is then computed once more
+// than needed, never once too few.
+var version = `SELECT s.id || '@' || s.created
+	|| ' entry ' || coalesce((SELECT seq || '@' || created FROM entry WHERE series = s.id ORDER BY seq DESC LIMIT 1), '')
+	|| ' reading ' || coalesce(` + latest("reading", "") + `, '')
+	|| ' embedding ' || coalesce(` + latest("embedding", "") + `, '')
+	|| ' neighbour ' || coalesce(` + latest("neighbour", "") + `, '')
+	|| ' withdrawal ' || coalesce(` + latest("withdrawal", "") + `, '')
+	|| ' control ' || coalesce(` + latest("control", "WHERE series = s.id") + `, '')
+	|| ' threshold ' || coalesce(` + latest("threshold", "WHERE series = s.id") + `, '')
+	|| ' grid ' || coalesce(` + latest("grid", "WHERE series = s.id") + `, '')
+	|| ' decision ' || coalesce(` + latest("decision", "WHERE series = s.id") + `, '')
+	|| ' judgment ' || coalesce(` + latest("judgment", "WHERE series = s.id") + `, '')
+	|| ' round ' || coalesce(` + latest("round", "WHERE series = s.id") + `, '')
+	FROM series s WHERE s.name = $1`
+
+// Version returns 32 hex digits that name the present state of all facts that
+// a view of the series is computed from: within one workspace, equal versions
+// mean equal facts. It costs a few look-ups and no scan. Facts of another
+// series may change it too.
+func (db *DB) Version(ctx context.Context, series string) (string, error) {
+	var text string
+	err := db.reader.QueryRowContext(ctx, version, series).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", noSeries(series)
+	}
+	if err != nil {
+		return "", db.explain(err)
+	}
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+// Check returns everything that is wrong with the workspace: damage of the
+// database file, references to rows that are not there, places that were
+// skipped, and images whose bytes are missing or have the wrong length. It
+// returns nil if nothing is. It reads the whole database but not the blobs'
+// contents; see [DB.Blob] for those.
+func (db *DB) Check(ctx context.Context) []error {
+	var found []error
+	report := func(table, key, format string, args ...any) {
+		found = append(found, &CorruptError{Table: table, Key: key, Err: fmt.Errorf(format, args...)})
+	}
+	damage, err := list(ctx, db, func(rows *sql.Rows) (s string, err error) {
+		err = rows.Scan(&s)
+		return s, err
+	}, `PRAGMA integrity_check`)
+	if err != nil {
+		return append(found, err)
+	}
+	for _, s := range damage {
+		if s != "ok" {
+			report("database", db.path, "%s", s)
+		}
+	}
+	_, err = list(ctx, db, func(rows *sql.Rows) (none struct{}, err error) {
+		var table, parent string
+		var row, fk sql.NullInt64
+		err = rows.Scan(&table, &row, &parent, &fk)
+		report(table, fmt.Sprint("row ", row.Int64), "refers to a missing row of %s", parent)
+		return none, err
+	}, `PRAGMA foreign_key_check`)
+	if err != nil {
+		return append(found, err)
+	}
+	_, err = list(ctx, db, func(rows *sql.Rows) (none struct{}, err error) {
+		var name string
+		var count, first, last int64
+		err = rows.Scan(&name, &count, &first, &last)
+		report("series", name, "has %d entries at places %d to %d", count, first, last)
+		return none, err
+	}, `SELECT s.name, count(*), min(e.seq), max(e.seq) FROM entry e JOIN series s ON s.id = e.series
+		GROUP BY s.id HAVING min(e.seq) <> 1 OR max(e.seq) <> count(*)`)
+	if err != nil {
+		return append(found, err)
+	}
+	return append(found, db.checkBlobs(ctx)...)
+}
+
+// checkBlobs returns an error for each image whose file is missing or has the
+// wrong length.
+func (db *DB) checkBlobs(ctx context.Context) []error {
+	images, err := list(ctx, db, func(rows *sql.Rows) (img assay.Image, err error) {
+		err = rows.Scan((*digest)(&img.ID), &img.Bytes)
+		return img, err
+	}, `SELECT id, bytes FROM image ORDER BY num`)
+	if err != nil {
+		return []error{err}
+	}
+	var found []error
+	for _, img := range images {
+		if err := ctx.Err(); err != nil {
+			return append(found, err)
+		}
+		info, err := os.Stat(db.blobs.path(img.ID))
+		if err == nil && info.Size() != img.Bytes {
+			err = fmt.Errorf("%s: has %d bytes, want %d", db.blobs.path(img.ID), info.Size(), img.Bytes)
+		}
+		if err != nil {
+			found = append(found, &CorruptError{Table: "blob", Key: img.ID.String(), Err: err})
+		}
+	}
+	return found
+}

@@ -1,0 +1,93 @@
+package web_test
+
+import (
+	"net/http/httptest"
+	"os"
+	"testing"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+
+	"github.com/gen-emerge/assay/cmd/assay/art"
+	"github.com/gen-emerge/assay/series"
+	"github.com/gen-emerge/assay/web"
+)
+
+// TestScreenshots writes pictures of all pages into the folder named by
+// ASSAY_TEST_SCREENSHOTS, for people to look at.
+func TestScreenshots(t *testing.T) {
+	if os.Getenv("ASSAY_TEST_SCREENSHOTS") == "" {
+		t.Skip("ASSAY_TEST_SCREENSHOTS is not set")
+	}
+	s := gallery(t)
+	server := httptest.NewServer(s.handler)
+	defer server.Close()
+	for _, on := range []screen{desktop, phone,
+		{name: "desktop-dark", width: 1280, height: 900, dark: true}, {name: "phone-dark", width: 390, height: 844, phone: true, dark: true}} {
+		p := newTab(t, server, on)
+		p.open("/")
+		p.shoot(on.name+"-map-top", false)
+		p.shoot(on.name+"-map", true)
+		if !on.phone {
+			eval[int](p, `(window.scrollTo(0, 0), 0)`)
+			x, y := p.middle(`[...document.querySelectorAll("a.cell")].at(-3)`)
+			p.run(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, x, y))
+			p.shoot(on.name+"-tip", false)
+		}
+		p.open("/image/" + s.results[len(s.results)-1].Digest.String())
+		p.shoot(on.name+"-refused", true)
+		p.open("/image/" + s.results[30].Digest.String())
+		p.shoot(on.name+"-image", true)
+		p.open("/compare")
+		p.shoot(on.name+"-begin", false)
+		p.open("/nothing")
+		p.forgive("404")
+		p.shoot(on.name+"-error", false)
+		p.run(chromedp.Navigate(server.URL+"/compare"), chromedp.Click(chromedp.CSS("form button")))
+		p.until(`document.querySelector("main.compare")?.dataset.state === "ready"`)
+		p.shoot(on.name+"-compare", false)
+		p.run(chromedp.KeyEvent("2"))
+		p.until(`document.querySelector("main.compare")?.dataset.state === "ready" && document.querySelector("#said").innerText.startsWith("Stored")`)
+		p.shoot(on.name+"-compare-stored", false)
+		for range 4 {
+			p.until(`document.querySelector("main.compare")?.dataset.state === "ready"`)
+			n := eval[int](p, `Number(document.querySelector("main.compare").dataset.pair)`)
+			p.run(chromedp.KeyEvent("4"))
+			if n < 4 {
+				p.until(`Number(document.querySelector("main.compare").dataset.pair) > ` + string(rune('0'+n)))
+			}
+		}
+		p.until(`document.querySelector("main.done")`)
+		p.shoot(on.name+"-done", true)
+	}
+}
+
+// gallery is the demo's series.
+func gallery(t *testing.T) *site {
+	s := &site{db: openStore(t)}
+	s.series = openSeries(t, s.db, "demo", series.Options{})
+	var inputs []series.Input
+	for _, work := range art.Series(1) {
+		data, err := work.PNG(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := file(work.Name+".png", data)
+		in.Prompt, in.Generator = work.Prompt, "assay demo"
+		in.Settings = map[string]string{"family": work.Family}
+		inputs = append(inputs, in)
+	}
+	s.results = add(t, s.series, inputs)
+	var err error
+	if s.handler, err = web.New(s.series, s.db, web.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// middle returns where an element is in the window.
+func (p *tab) middle(element string) (x, y float64) {
+	p.t.Helper()
+	at := eval[[]float64](p, `(() => { const r = (`+element+`).getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })()`)
+	return at[0], at[1]
+}

@@ -1,0 +1,137 @@
+// Package web serves the pages of one series: the map, the profile of each
+// image, and comparisons put to a person.
+//
+// The pages are plain HTML that works without scripts; three small modules make
+// them pleasanter. Everything is embedded, and no page asks another host for
+// anything. Map and profiles are also served as JSON, at /map.json and
+// /image/{id}.json.
+//
+// A judgment is confirmed only after the store has it. Requests that change
+// something must come from the pages themselves. Without a token the handler
+// answers on loopback addresses only, and only to requests that name one; with
+// a token every request must show it. Images are served by the name of their
+// content, and only those that are entries of the series: a request can never
+// name a file.
+package web
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime"
+
+	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/series"
+)
+
+// Options adjust the pages. The zero Options serves loopback without a token.
+type Options struct {
+	// Token is the secret that every request must show: in the link that opens
+	// the pages first (?token=), then in a cookie; or as "Authorization: Bearer".
+	// If it is empty, only loopback addresses are served.
+	Token string
+	Rater string       // who answers comparisons, as recorded in judgments; empty means "me"
+	Log   *slog.Logger // failures that are not the visitor's; nil discards
+}
+
+// Blobs is what the pages need of the store beyond what a series tells them.
+type Blobs interface {
+	// Blob returns the encoded bytes of an image.
+	Blob(ctx context.Context, id assay.Digest) ([]byte, error)
+}
+
+// site is the state behind the handlers.
+type site struct {
+	series *series.Series
+	blobs  Blobs
+	rater  string
+	log    *slog.Logger
+	look   *look
+	thumbs *cache
+	decode chan struct{} // holds one element for each decode in progress
+}
+
+// New returns the pages of s, whose images' bytes are in b. The handler may be
+// mounted at the root of a server only.
+func New(s *series.Series, b Blobs, opt Options) (http.Handler, error) {
+	look, err := newLook()
+	if err != nil {
+		return nil, err
+	}
+	st := &site{
+		series: s, blobs: b, look: look,
+		rater:  cmp.Or(opt.Rater, "me"),
+		log:    opt.Log,
+		thumbs: newCache(thumbCacheBytes),
+		// A decode may hold several times the picture's size; more at once than
+		// half the processors would make no page appear earlier.
+		decode: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+	}
+	if st.log == nil {
+		st.log = slog.New(slog.DiscardHandler)
+	}
+	g := &guard{token: opt.Token, site: st, next: st.routes()}
+	return g, nil
+}
+
+// routes maps requests to handlers. What it does not name is refused with a
+// page that says so.
+func (st *site) routes() http.Handler {
+	mux := http.NewServeMux()
+	pages := map[string]func(http.ResponseWriter, *http.Request) error{
+		"GET /{$}":             st.mapPage,
+		"GET /map.json":        st.mapJSON,
+		"GET /image/{id}":      st.imagePage,
+		"GET /compare":         st.comparePage,
+		"POST /compare/round":  st.startRound,
+		"POST /compare/answer": st.answer,
+		"POST /compare/undo":   st.undo,
+		"GET /blob/{id}":       st.blob,
+		"GET /thumb/{id}":      st.thumb,
+		"GET /static/{name}":   st.static,
+		"GET /healthz":         st.healthz,
+	}
+	for pattern, page := range pages {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if err := page(w, r); err != nil {
+				st.fail(w, r, err)
+			}
+		})
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		probe := statusProbe{header: http.Header{}}
+		h.ServeHTTP(&probe, r)
+		if allow := probe.header.Get("Allow"); allow != "" {
+			w.Header().Set("Allow", allow)
+		}
+		st.refuse(w, r, probe.status, routeRefusal(probe.status, probe.header.Get("Allow")))
+	})
+}
+
+// healthz answers as long as the facts can be read.
+func (st *site) healthz(w http.ResponseWriter, r *http.Request) error {
+	if _, err := st.series.Count(r.Context()); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_, err := w.Write([]byte("ok\n"))
+	return ignoreWrite(err)
+}
+
+// statusProbe learns what ServeMux would answer to a request it has no route
+// for: 404, or 405 with the methods that exist.
+type statusProbe struct {
+	header http.Header
+	status int
+}
+
+func (p *statusProbe) Header() http.Header         { return p.header }
+func (p *statusProbe) WriteHeader(status int)      { p.status = cmp.Or(p.status, status) }
+func (p *statusProbe) Write(b []byte) (int, error) { return len(b), nil }
