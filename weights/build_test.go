@@ -83,6 +83,14 @@ func (p *pickler) tensor(key, class string, count, offset int64, shape, stride [
 	return p.global(string(orderedDict)).op(opEmptyTuple, opReduce, opTuple, opReduce)
 }
 
+// module starts an instance of a TorchScript class; attributes and end follow.
+func (p *pickler) module(class string) *pickler {
+	return p.global("__torch__.net "+class).op(opEmptyTuple, opNewObj, opEmptyDict, opMark)
+}
+
+// end gives the module what followed it.
+func (p *pickler) end() *pickler { return p.op(opSetItems, opBuild) }
+
 func (p *pickler) stop() []byte { p.WriteByte(opStop); return p.Bytes() }
 
 // An entry is a file of a test zip.

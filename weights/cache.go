@@ -30,6 +30,10 @@ const (
 // A file's size is compared with the manifest at every use. Its SHA-256 is
 // computed once, and again whenever its size or its time of change differs from
 // the remembered ones; where the folder cannot be written, once per use.
+//
+// Files of made-up weights, which [MarkSynthetic] remembers as such, are compared
+// with their own digest instead; see [Cache.Synthetic]. What [Cache.Prepare] makes
+// lies in Dir/MODEL/prepared.
 type Cache struct {
 	Dir    string  // made when the first model is pulled
 	Models []Model // nil means [Manifest]
@@ -104,7 +108,8 @@ func (c *Cache) Files(model string) (map[string]string, error) {
 }
 
 // Verify reads every byte of the installed model's files and compares them with
-// the manifest, whatever is remembered. Errors are those of [Cache.Files], and
+// the manifest, or with its own digest if it is synthetic, whatever is remembered;
+// what was prepared of them is read and compared with its digest too. Errors are those of [Cache.Files], and
 // the context's.
 func (c *Cache) Verify(ctx context.Context, model string) error {
 	m, err := c.model(model)
@@ -116,7 +121,7 @@ func (c *Cache) Verify(ctx context.Context, model string) error {
 			return err
 		}
 	}
-	return nil
+	return c.verifyPrepared(ctx, m)
 }
 
 // An Installed is a row of [Cache.List].
@@ -164,10 +169,14 @@ func (c *Cache) check(ctx context.Context, m Model, f File, again bool) (verifie
 		return verified{}, fmt.Errorf("model %s: %s was not pulled by assay, and upstream publishes no digest to compare it with; %s: %w",
 			m.Name, path, pull, assay.ErrUnavailable)
 	}
-	if f.SHA256 == "" { // pinned by the first pull
+	official := f
+	if f.SHA256 == "" || memory.Synthetic != nil { // pinned by the first pull, or by who made it
 		f.Size, f.SHA256 = memory.Size, memory.SHA256
 	}
-	if f.Size != 0 && info.Size() != f.Size {
+	if memory.Synthetic != nil {
+		pull = fmt.Sprintf("it held synthetic weights; remove it and make them again with assay models synth %s, or pull into another folder", m.Name)
+	}
+	if f.Size != 0 && info.Size() != f.Size && info.Size() != official.Size {
 		return verified{}, fmt.Errorf("model %s: %s has %d bytes, want %d; %s: %w",
 			m.Name, path, info.Size(), f.Size, pull, assay.ErrUnavailable)
 	}
@@ -177,6 +186,9 @@ func (c *Cache) check(ctx context.Context, m Model, f File, again bool) (verifie
 	sum, err := hashFile(ctx, path)
 	if err != nil {
 		return verified{}, fmt.Errorf("model %s: %w", m.Name, err)
+	}
+	if memory.Synthetic != nil && sum == official.SHA256 {
+		f, memory = official, verified{} // the official file was put in its place
 	}
 	if sum != f.SHA256 {
 		return verified{}, fmt.Errorf("model %s: %s is damaged: its SHA-256 is %s, want %s; %s: %w",
@@ -194,6 +206,10 @@ type verified struct {
 	Changed int64  `json:"changed"`          // modification time, nanoseconds since 1970
 	Source  string `json:"source,omitempty"` // URL or path it was pulled from
 	Pinned  bool   `json:"pinned,omitempty"` // the digest is the first pull's, not the manifest's
+
+	// Synthetic is the seed of made-up weights, nil for official ones. The digest
+	// is then the file's own, not the manifest's.
+	Synthetic *uint64 `json:"synthetic,omitempty"`
 }
 
 func (v verified) matches(info fs.FileInfo) bool {

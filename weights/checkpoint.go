@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
 	"maps"
 	"slices"
@@ -23,6 +24,7 @@ import (
 type Checkpoint struct {
 	in        *input
 	file      string // path given to Open; empty if there is none
+	base      int64  // of the checkpoint in that file, in bytes
 	container Container
 	names     []string // sorted
 	tensors   map[string]*tensor
@@ -166,7 +168,7 @@ func (c *Checkpoint) Shape(name string) (shape []int, ok bool) {
 // Place tells where the values lie, little-endian, row-major and contiguous:
 // length bytes at offset of file, each value a dtype ("float32", "float16",
 // "bfloat16", "float64", "int64", "int32", "uint8", "bool", ...). The file is
-// the path given to [Open].
+// the path given to [Open], or to [OpenArchive] for a checkpoint inside an archive.
 //
 // An empty file means that the values cannot be mapped: they are strided or
 // compressed, or offset is not a multiple of the value's size. Length and dtype
@@ -177,10 +179,11 @@ func (c *Checkpoint) Place(name string) (file string, offset, length int64, dtyp
 	if !ok {
 		return "", 0, 0, ""
 	}
-	if t.stride != nil || t.packed != nil || t.at%t.dtype.size() != 0 || c.file == "" {
+	at := c.base + t.at
+	if t.stride != nil || t.packed != nil || at%t.dtype.size() != 0 || c.file == "" {
 		return "", 0, t.length, string(t.dtype)
 	}
-	return c.file, t.at, t.length, string(t.dtype)
+	return c.file, at, t.length, string(t.dtype)
 }
 
 // Bytes returns the named tensor's values as [Checkpoint.Place] describes them.
@@ -278,19 +281,11 @@ func (c *Checkpoint) tensor(name string) (*tensor, error) {
 // Metadata, order and padding in the file do not matter. Digest reads every
 // value each time it is called.
 func (c *Checkpoint) Digest() (string, error) {
-	h := sha256.New()
-	io.WriteString(h, "assay tensors 1\n")
-	num := func(n int) { h.Write(binary.LittleEndian.AppendUint64(nil, uint64(n))) }
-	text := func(s string) { num(len(s)); io.WriteString(h, s) }
+	h := newTensorHash()
 	buf := make([]byte, 256<<10)
 	for _, name := range c.names {
 		t := c.tensors[name]
-		text(name)
-		text(string(t.dtype))
-		num(len(t.shape))
-		for _, s := range t.shape {
-			num(s)
-		}
+		h.tensor(name, t.dtype, t.shape)
 		if t.stride != nil || t.packed != nil {
 			raw, err := c.Bytes(name)
 			if err != nil {
@@ -307,8 +302,31 @@ func (c *Checkpoint) Digest() (string, error) {
 			h.Write(part)
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return h.String(), nil
 }
+
+// A tensorHash computes [Checkpoint.Digest]: tensor announces the next tensor, and
+// its values are written after.
+type tensorHash struct{ hash.Hash }
+
+func newTensorHash() tensorHash {
+	h := tensorHash{sha256.New()}
+	io.WriteString(h, "assay tensors 1\n")
+	return h
+}
+
+func (h tensorHash) tensor(name string, d dtype, shape []int) {
+	num := func(n int) { h.Write(binary.LittleEndian.AppendUint64(nil, uint64(n))) }
+	text := func(s string) { num(len(s)); io.WriteString(h, s) }
+	text(name)
+	text(string(d))
+	num(len(shape))
+	for _, s := range shape {
+		num(s)
+	}
+}
+
+func (h tensorHash) String() string { return hex.EncodeToString(h.Sum(nil)) }
 
 // Metadata returns what the file says beside its tensors: the __metadata__ of a
 // safetensors file, or the text, numbers and truth values at the top level of a

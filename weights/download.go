@@ -93,7 +93,7 @@ func (d *download) request(ctx context.Context, source string, have int64) (*htt
 	if errors.As(err, &dns) && dns.IsNotFound {
 		return nil, err // asking again would not make the name known
 	}
-	return nil, &brokenError{err}
+	return nil, &brokenError{&unreachableError{err}}
 }
 
 // because prefers the reason a context was cancelled to what the transport made

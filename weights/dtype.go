@@ -130,3 +130,44 @@ func elements(shape []int64) (int64, error) {
 
 // maxDims is the most dimensions a tensor may have: PyTorch's own bound.
 const maxDims = 64
+
+// firstNotFinite returns the index and the value of the first infinity or NaN
+// among little-endian values of type d. Integers have none.
+func firstNotFinite(d dtype, raw []byte) (index int, value float64, found bool) {
+	le := binary.LittleEndian
+	size := int(d.size())
+	bad := func([]byte) bool { return false }
+	switch d {
+	case "float32", "complex64":
+		size = 4
+		bad = func(b []byte) bool { return le.Uint32(b)&0x7f800000 == 0x7f800000 }
+	case "float16":
+		bad = func(b []byte) bool { return le.Uint16(b)&0x7c00 == 0x7c00 }
+	case "bfloat16":
+		bad = func(b []byte) bool { return le.Uint16(b)&0x7f80 == 0x7f80 }
+	case "float64":
+		bad = func(b []byte) bool { return le.Uint64(b)&(0x7ff<<52) == 0x7ff<<52 }
+	case "float8_e4m3fn": // no infinities
+		bad = func(b []byte) bool { return b[0]&0x7f == 0x7f }
+	case "float8_e5m2":
+		bad = func(b []byte) bool { return b[0]&0x7c == 0x7c }
+	default:
+		return 0, 0, false
+	}
+	for i := 0; i+size <= len(raw); i += size {
+		if !bad(raw[i:]) {
+			continue
+		}
+		switch d { // what widen does not read
+		case "complex64":
+			return i / 8, float64(math.Float32frombits(le.Uint32(raw[i:]))), true
+		case "float8_e4m3fn", "float8_e5m2":
+			if d == "float8_e5m2" && raw[i]&3 == 0 {
+				return i, math.Inf(1 - 2*int(raw[i]>>7)), true
+			}
+			return i, math.NaN(), true
+		}
+		return i / size, d.widener()(raw[i:]), true
+	}
+	return 0, 0, false
+}

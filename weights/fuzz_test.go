@@ -60,6 +60,59 @@ func FuzzTorchZip(f *testing.F) {
 	f.Fuzz(fuzzOpen)
 }
 
+func FuzzTorchScript(f *testing.F) {
+	seedFiles(f, "attributes_new.pt", "script_old.pt")
+	f.Fuzz(fuzzOpen)
+}
+
+// FuzzScriptPickle spares the fuzzer the zip around a module.
+func FuzzScriptPickle(f *testing.F) {
+	f.Add(newPickle().module("A").str("w").tensor("0", "HalfStorage", 32, 0, []int64{4, 8}, []int64{8, 1}).
+		str("n").num(3).str("b").module("B").str("x").tensor("1", "FloatStorage", 16, 0, []int64{16}, []int64{1}).end().end().stop())
+	f.Add(newPickle().module("A").str("l").global(string(buildIntList)).op(opEmptyList, opMark).num(1).op(opAppends, opTuple1, opReduce).
+		str("d").global(string(restoreTypeTag)).op(opEmptyDict).str("Dict[str, int]").op(opTuple2, opReduce).
+		str("dev").global(string(torchDevice)).str("cpu").op(opTuple1, opReduce).end().stop())
+	f.Fuzz(func(t *testing.T, pickle []byte) {
+		fuzzOpen(t, torchZip(t, pickle, make([]byte, 64), make([]byte, 64)))
+	})
+}
+
+// FuzzArchive opens every file of an archive as a checkpoint.
+func FuzzArchive(f *testing.F) {
+	f.Add(zipOf(f, entry{"a/b.json", []byte("{}"), zip.Deflate}, entry{"a/c.st", safetensorsRows([]row{{"a", []int64{1}, make([]byte, 4)}}), zip.Store}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a, err := parseArchive(bytes.NewReader(data), int64(len(data)), "test")
+		if err != nil {
+			if !errors.Is(err, assay.ErrInvalid) {
+				t.Fatalf("refused without ErrInvalid: %v", err)
+			}
+			return
+		}
+		defer a.Close()
+		for _, name := range a.Names() {
+			content, err := a.ReadFile(name, 1<<20)
+			if err == nil && int64(len(content)) > 1<<20 {
+				t.Fatalf("%q: %d bytes", name, len(content))
+			}
+			if err != nil && !errors.Is(err, assay.ErrInvalid) {
+				t.Fatalf("%q: %v", name, err)
+			}
+			if f := a.files[name]; f.UncompressedSize64 > 1<<20 {
+				continue // slow, not dangerous
+			}
+			c, err := a.Checkpoint(name, Limits{Inflate: 1 << 20})
+			if err != nil {
+				if !errors.Is(err, assay.ErrInvalid) {
+					t.Fatalf("%q: %v", name, err)
+				}
+				continue
+			}
+			checkInvariants(t, c)
+			c.Close()
+		}
+	})
+}
+
 func FuzzTorchLegacy(f *testing.F) {
 	seedFiles(f, "flat_legacy.torch", "torch_legacy.torch")
 	f.Fuzz(fuzzOpen)

@@ -21,6 +21,7 @@ import (
 //	global    an allowed name
 //	*storage  a run of values in the file
 //	*view     a tensor: a storage with offset, shape and strides
+//	*object   an instance of a class of a TorchScript archive
 type (
 	bigInt string
 	tuple  []any
@@ -96,6 +97,9 @@ type unpickler struct {
 	steps int64 // opcodes run: a bound on the number of objects made
 	pairs int64 // copied into OrderedDicts: the one thing an opcode makes many of
 
+	script  bool // what torch.jit.save writes is allowed
+	objects bool // an instance of a TorchScript class was made
+
 	storages map[string]dtype
 }
 
@@ -105,21 +109,22 @@ type pickled struct {
 	length   int64            // of the pickle in bytes
 	steps    int64            // opcodes run
 	storages map[string]dtype // every storage mentioned, by key; mixed if types differ
+	objects  bool             // it has instances of TorchScript classes
 }
 
 // mixed marks a storage that tensors of several types share.
 const mixed dtype = "several types"
 
 // unpickle runs the one pickle that starts at offset at of the file and is at
-// most length bytes long.
-func (in *input) unpickle(at, length int64) (pickled, error) {
+// most length bytes long. With script, it may be one by torch.jit.save.
+func (in *input) unpickle(at, length int64, script bool) (pickled, error) {
 	u := &unpickler{
-		in: in, start: at, left: min(length, in.lim.Header),
+		in: in, start: at, left: min(length, in.lim.Header), script: script,
 		memo: make(map[uint32]any), storages: make(map[string]dtype),
 		r: bufio.NewReaderSize(io.NewSectionReader(in.r, at, length), 32<<10),
 	}
 	top, err := u.run()
-	return pickled{top, u.pos, u.steps, u.storages}, err
+	return pickled{top, u.pos, u.steps, u.storages, u.objects}, err
 }
 
 // refuse returns an error that names the file, the opcode and its place.
@@ -188,6 +193,8 @@ func (u *unpickler) step() error {
 		return u.reduce()
 	case opBuild:
 		return u.build()
+	case opNewObj:
+		return u.newObject()
 	case opBinPersID:
 		return u.persistent()
 	}

@@ -31,6 +31,7 @@ const (
 	opBinFloat       = 'G'
 	opEmptyDict      = '}'
 	opProto          = 0x80
+	opNewObj         = 0x81 // torch.jit.save
 	opTuple1         = 0x85
 	opTuple2         = 0x86
 	opTuple3         = 0x87

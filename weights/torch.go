@@ -15,9 +15,10 @@ var torchMagic = []byte("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x1
 const legacyProtocol = 1001
 
 // parseTorchZip reads what torch.save has written since PyTorch 1.6: a zip
-// archive with one folder, in it data.pkl and each storage as data/KEY. Nothing
-// in it may be compressed.
-func parseTorchZip(in *input, folder string, files map[string]*zip.File) (*Checkpoint, error) {
+// archive with one folder, in it data.pkl and each storage as data/KEY. What
+// torch.jit.save writes looks the same, with a program beside it, which is not
+// looked at. The pickle and the storages may not be compressed.
+func parseTorchZip(in *input, folder string, files map[string]*zip.File, container Container) (*Checkpoint, error) {
 	if order, ok := files[folder+"byteorder"]; ok {
 		if err := in.littleEndian(order); err != nil {
 			return nil, err
@@ -30,7 +31,7 @@ func parseTorchZip(in *input, folder string, files map[string]*zip.File) (*Check
 	if length > in.lim.Header {
 		return nil, in.invalid("data.pkl has %d bytes, more than the limit of %d", length, in.lim.Header)
 	}
-	p, err := in.unpickle(at, length)
+	p, err := in.unpickle(at, length, true)
 	if err != nil {
 		return nil, err
 	}
@@ -42,6 +43,9 @@ func parseTorchZip(in *input, folder string, files map[string]*zip.File) (*Check
 		r, ok := found[s.key]
 		if !ok {
 			f, ok := files[folder+"data/"+s.key]
+			if !ok && strings.Trim(s.key, "0123456789") == "" { // some writers leave the folder out
+				f, ok = files[folder+s.key]
+			}
 			if !ok {
 				return run{}, in.invalid("storage %.100q is not in the archive", s.key)
 			}
@@ -58,7 +62,10 @@ func parseTorchZip(in *input, folder string, files map[string]*zip.File) (*Check
 		}
 		return r, nil
 	}
-	return in.flatten(TorchZip, p, locate)
+	if p.objects {
+		container = TorchScript
+	}
+	return in.flatten(container, p, locate)
 }
 
 // littleEndian checks the entry in which PyTorch 2 says how values are stored.
@@ -88,7 +95,7 @@ func parseLegacy(in *input) (*Checkpoint, error) {
 	var pickles [4]pickled // protocol, system, object, keys
 	for i := range pickles {
 		var err error
-		if pickles[i], err = in.unpickle(at, in.size-at); err != nil {
+		if pickles[i], err = in.unpickle(at, in.size-at, false); err != nil {
 			return nil, err
 		}
 		at += pickles[i].length
@@ -178,14 +185,24 @@ func (in *input) flatten(kind Container, p pickled, locate func(*storage) (run, 
 	// A name can be longer than what the pickle spends on it, since keys can be
 	// shared; all names together may not be much longer.
 	names := 8*p.length + 64<<10
-	w := &walker{in: in, visits: visitsFor(p.steps), each: func(path []string, v *view) error {
+	named := func(path []string) (string, error) {
 		for _, part := range path {
 			names -= int64(len(part)) + 1
 		}
 		if names < 0 {
-			return in.invalid("the names of the tensors are too long together for a pickle of %d bytes", p.length)
+			return "", in.invalid("the names of the tensors are too long together for a pickle of %d bytes", p.length)
 		}
-		name := strings.Join(path, ".")
+		return strings.Join(path, "."), nil
+	}
+	metadata, err := in.scalars(p.top)
+	if err != nil {
+		return nil, err
+	}
+	w := &walker{in: in, visits: visitsFor(p.steps), each: func(path []string, v *view) error {
+		name, err := named(path)
+		if err != nil {
+			return err
+		}
 		if len(path) == 0 {
 			name = "tensor"
 		}
@@ -208,13 +225,23 @@ func (in *input) flatten(kind Container, p pickled, locate func(*storage) (run, 
 		}
 		tensors[name] = t
 		return nil
+	}, value: func(path []string, text string) error {
+		name, err := named(path)
+		if err != nil {
+			return err
+		}
+		if _, ok := metadata[name]; ok {
+			return in.invalid("two attributes are named %.100q", name)
+		}
+		metadata[name] = text
+		return nil
 	}}
 	if err := w.walk(p.top); err != nil {
 		return nil, err
 	}
-	metadata, err := in.scalars(p.top)
-	if err != nil {
-		return nil, err
+	if kind == TorchScript && len(tensors) == 0 {
+		return nil, in.invalid("the TorchScript archive holds no tensors outside its program, " +
+			"as torch.jit.freeze leaves it; save the module before it is frozen")
 	}
 	return in.finish(kind, tensors, metadata)
 }

@@ -9,7 +9,8 @@ type walker struct {
 	in     *input
 	visits int64
 	path   []string
-	each   func(path []string, v *view) error // the path is valid during the call
+	each   func(path []string, v *view) error     // the path is valid during the call
+	value  func(path []string, text string) error // of a module's number or text; likewise
 }
 
 // visitsFor is how many objects may be looked at in what steps opcodes made. Each
@@ -44,6 +45,8 @@ func (w *walker) walk(v any) error {
 		return w.sequence(v.items)
 	case tuple:
 		return w.sequence(v)
+	case *object:
+		return w.attributes(v)
 	}
 	return nil
 }
@@ -81,7 +84,7 @@ func (w *walker) into(key string, v any) error {
 // holdsTensors reports whether v is a tensor or may hold one.
 func holdsTensors(v any) bool {
 	switch v.(type) {
-	case *view, *dict, *list, tuple:
+	case *view, *dict, *list, tuple, *object:
 		return true
 	}
 	return false
@@ -101,23 +104,14 @@ func keyText(key any) (text string, ok bool) {
 // scalars returns the text, numbers and truth values at the top level of an
 // unpickled object.
 func (in *input) scalars(top any) (map[string]string, error) {
+	out := make(map[string]string)
 	d, ok := top.(*dict)
 	if !ok {
-		return nil, nil
+		return out, nil
 	}
-	out := make(map[string]string)
 	for i, v := range d.values {
-		var text string
-		switch v := v.(type) {
-		case string:
-			text = v
-		case int64:
-			text = strconv.FormatInt(v, 10)
-		case float64:
-			text = strconv.FormatFloat(v, 'g', -1, 64)
-		case bool:
-			text = strconv.FormatBool(v)
-		default:
+		text, ok := scalarText(v)
+		if !ok {
 			continue
 		}
 		key, ok := keyText(d.keys[i])

@@ -29,13 +29,14 @@ type Container string
 const (
 	Safetensors Container = "safetensors"
 	TorchZip    Container = "torch zip"    // torch.save since PyTorch 1.6
+	TorchScript Container = "torchscript"  // torch.jit.save: a module with its program, which is never read
 	TorchLegacy Container = "torch legacy" // torch.save before that: a stream of pickles
 	NPZ         Container = "npz"          // numpy.savez, numpy.savez_compressed
 	SVRText     Container = "libsvm text"
 )
 
 // supported ends the message of every refusal of a container.
-const supported = "supported are safetensors, PyTorch zip, PyTorch legacy streams and NumPy .npz"
+const supported = "supported are safetensors, PyTorch zip, TorchScript, PyTorch legacy streams and NumPy .npz"
 
 // Limits bound what a checkpoint may ask of the reader, beside the bounds that
 // follow from the file's own size. The zero Limits is a good choice.

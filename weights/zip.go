@@ -38,12 +38,21 @@ func parseZip(in *input) (*Checkpoint, error) {
 	folder, _, ok := strings.Cut(z.File[0].Name, "/")
 	folder += "/"
 	switch {
-	case ok && files[folder+"constants.pkl"] != nil:
-		return nil, in.invalid("a TorchScript archive, which holds a program; %s (save its state_dict())", supported)
 	case ok && files[folder+"data.pkl"] != nil:
-		return parseTorchZip(in, folder, files)
+		return parseTorchZip(in, folder, files, torchKind(folder, z.File))
 	}
 	return nil, in.invalid("a zip archive whose first entry is %.100q, neither PyTorch's nor NumPy's; %s", z.File[0].Name, supported)
+}
+
+// torchKind tells the two torch containers apart: torch.jit.save also writes the
+// constants of a program, and the program.
+func torchKind(folder string, files []*zip.File) Container {
+	for _, f := range files {
+		if f.Name == folder+"constants.pkl" || strings.HasPrefix(f.Name, folder+"code/") {
+			return TorchScript
+		}
+	}
+	return TorchZip
 }
 
 // disjoint refuses archives whose entries overlap: PyTorch and NumPy write none,
