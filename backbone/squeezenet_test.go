@@ -18,8 +18,12 @@ import (
 
 // openSession prepares a graph to run. Without the library the test is skipped,
 // or fails if ASSAY_TEST_REQUIRE lists ort.
-func openSession(t testing.TB, m *onnx.Model) *ort.Session {
+func openSession(t testing.TB, m *onnx.Model, options ...ort.SessionOptions) *ort.Session {
 	t.Helper()
+	var opt ort.SessionOptions
+	if len(options) > 0 {
+		opt = options[0]
+	}
 	lib, err := ort.Find(context.Background(), ort.FindOptions{})
 	if err != nil {
 		if slices.Contains(strings.Split(os.Getenv("ASSAY_TEST_REQUIRE"), ","), "ort") {
@@ -32,7 +36,7 @@ func openSession(t testing.TB, m *onnx.Model) *ort.Session {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { rt.Close() })
-	s, err := rt.OpenSession(t.Context(), m, ort.SessionOptions{})
+	s, err := rt.OpenSession(t.Context(), m, opt)
 	if err != nil {
 		t.Fatal(err)
 	}

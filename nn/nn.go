@@ -3,7 +3,8 @@
 //
 // A layer is a function. It asks for its parameters by the names PyTorch gives
 // them, name.weight and name.bias, with the shapes PyTorch stores them in, and
-// leaves mistakes to the builder, which remembers the first one.
+// leaves mistakes to the builder, which remembers the first one. A [Transformer]'s
+// blocks have one set of names for all the checkpoints they come from.
 package nn
 
 import "github.com/gen-emerge/assay/onnx"

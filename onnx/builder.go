@@ -18,16 +18,23 @@ const Dynamic = -1
 type DType int32
 
 // The element types that values have. Checkpoints may also hold float16,
-// bfloat16 and float64; [Builder.Param] turns those into Float32.
+// bfloat16 and float64; [Builder.Param] turns those into Float32. The narrow
+// integers are for quantized products, see [Builder.Quantize].
 const (
 	Float32 DType = 1
+	Uint8   DType = 2
+	Int8    DType = 3
+	Int32   DType = 6
 	Int64   DType = 7
 )
 
+// plainTypes names the types that no parameter has.
+var plainTypes = map[DType]string{Uint8: "uint8", Int32: "int32", Int64: "int64"}
+
 // String returns the name that checkpoints use for the type.
 func (d DType) String() string {
-	if d == Int64 {
-		return "int64"
+	if name, ok := plainTypes[d]; ok {
+		return name
 	}
 	for _, t := range paramTypes {
 		if t.onnx == int32(d) {
@@ -146,8 +153,8 @@ func (b *Builder) Output(name string, v Value) {
 
 // Param returns the named tensor of the checkpoint, which must have exactly the
 // given shape. Values of type float16, bfloat16 and float64 become float32 in
-// the graph; other types are refused. Asking twice for a tensor gives the same
-// Value.
+// the graph; int8 stays what it is, and only [Builder.MatMulInteger] takes it;
+// other types are refused. Asking twice for a tensor gives the same Value.
 func (b *Builder) Param(name string, shape ...int) Value {
 	if b.weights == nil {
 		return b.Fail("weight %q: the builder was given no weights", name)
@@ -290,11 +297,16 @@ func (b *Builder) fresh(kind string) string {
 
 // node adds an operator with one result and returns that.
 func (b *Builder) node(op string, shape []int, t DType, in []Value, attrs ...attr) Value {
+	return b.nodeOf("", op, shape, t, in, attrs...)
+}
+
+// nodeOf is node for an operator of the given domain; the empty one is ONNX's own.
+func (b *Builder) nodeOf(domain, op string, shape []int, t DType, in []Value, attrs ...attr) Value {
 	v := b.define(b.fresh(op), shape, t)
 	if b.err != nil {
 		return Value{}
 	}
-	n := node{op: op, name: v.name, out: []string{v.name}, attrs: attrs}
+	n := node{op: op, domain: domain, name: v.name, out: []string{v.name}, attrs: attrs}
 	for _, x := range in {
 		n.in = append(n.in, x.name) // empty for the zero Value, as ONNX wants
 	}

@@ -6,6 +6,7 @@
 // asked for where they are used, by full name and exact shape, from a [Weights];
 // large ones stay in the checkpoint file, and the graph only says where.
 //
-// The result is a [Model]: bytes that any ONNX runtime reads, and that [Dump]
-// prints for people.
+// The result is a [Model]: bytes that any ONNX runtime reads, unless the graph has
+// [Builder.Attention], which is ONNX Runtime's own, and that [Dump] prints for
+// people.
 package onnx

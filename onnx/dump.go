@@ -192,9 +192,11 @@ func dumpTensor(out *strings.Builder, msg []byte) error {
 
 func dumpNode(out *strings.Builder, msg []byte) error {
 	var in, res, attrs []string
-	var op string
+	var op, domain string
 	err := fields(msg, func(f field) error {
 		switch f.num {
+		case 7:
+			domain = string(f.bytes) + "."
 		case 1:
 			in = append(in, string(f.bytes))
 		case 2:
@@ -208,7 +210,7 @@ func dumpNode(out *strings.Builder, msg []byte) error {
 		}
 		return nil
 	})
-	fmt.Fprintf(out, "%s = %s(%s)", strings.Join(res, ", "), op, strings.Join(in, ", "))
+	fmt.Fprintf(out, "%s = %s%s(%s)", strings.Join(res, ", "), domain, op, strings.Join(in, ", "))
 	for _, a := range attrs {
 		fmt.Fprintf(out, " %s", a)
 	}

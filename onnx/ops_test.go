@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +49,23 @@ func TestShapes(t *testing.T) {
 		{"matmul", func(b *Builder) Value { return b.MatMul(b.Input("x", 5, 1, D, 4), b.Input("y", 2, 4, 3)) }, []int{5, 2, D, 3}},
 		{"gemm", func(b *Builder) Value { return b.Gemm(b.Input("x", D, 4), b.Input("w", 3, 4), b.Input("b", 3), true) }, []int{D, 3}},
 		{"transpose", func(b *Builder) Value { return b.Transpose(b.Input("x", 2, D, 4), 1, 2, 0) }, []int{D, 4, 2}},
+		{"gather", func(b *Builder) Value { return b.Gather(b.Input("x", 9, 4), b.Cast(b.Input("i", 1, D), Int64), 0) }, []int{1, D, 4}},
+		{"gather last", func(b *Builder) Value { return b.Gather(b.Input("x", D, 4), b.Cast(b.Input("i"), Int64), -1) }, []int{D}},
+		{"slice", func(b *Builder) Value { return b.Slice(b.Input("x", 2, 9), 1, 3, 7) }, []int{2, 4}},
+		{"slice from the end", func(b *Builder) Value { return b.Slice(b.Input("x", 2, 9), -1, -3, -1) }, []int{2, 2}},
+		{"slice to the end", func(b *Builder) Value { return b.Slice(b.Input("x", 2, 9), 1, 4, End) }, []int{2, 5}},
+		{"slice beyond", func(b *Builder) Value { return b.Slice(b.Input("x", 2, 9), 1, 4, 12) }, []int{2, 5}},
+		{"slice of a dynamic length", func(b *Builder) Value { return b.Slice(b.Input("x", 2, D), 1, 1, 3) }, []int{2, D}},
+		{"first of a dynamic length", func(b *Builder) Value { return b.Slice(b.Input("x", D, 2), 0, 0, 1) }, []int{1, 2}},
+		{"last of a dynamic length", func(b *Builder) Value { return b.Slice(b.Input("x", D, 2), 0, -1, End) }, []int{1, 2}},
+		{"length", func(b *Builder) Value { return b.Length(b.Input("x", 2, D), -1) }, []int{1}},
+		{"head", func(b *Builder) Value { return b.Head(b.Input("x", 9, 4), b.Length(b.Input("y", 1, D), 1), 0) }, []int{D, 4}},
+		{"split", func(b *Builder) Value { return b.Split(b.Input("x", D, 12), -1, 3)[2] }, []int{D, 4}},
+		{"attention", func(b *Builder) Value {
+			return b.Attention(b.Input("q", 1, 1, 8), b.Input("k", 1, D, 8), b.Input("v", 1, D, 8), AttentionOptions{Heads: 2})
+		}, []int{1, 1, 8}},
+		{"reduce max", func(b *Builder) Value { return b.ReduceMax(b.Abs(b.Input("x", D, 3)), true, 1) }, []int{D, 1}},
+		{"max", func(b *Builder) Value { return b.Max(b.Input("x", D, 1), b.Scalar(1)) }, []int{D, 1}},
 		{"resize", func(b *Builder) Value { return b.ResizeBilinear(b.Input("x", 1, D, D, 8), 4, 5) }, []int{1, D, 4, 5}},
 	} {
 		b := NewBuilder(nil)
@@ -66,6 +84,11 @@ func TestOperatorMistakes(t *testing.T) {
 	}
 	pool := func(o PoolOptions) func(*Builder) {
 		return func(b *Builder) { b.MaxPool(b.Input("x", 1, 1, 8, 8), o) }
+	}
+	attention := func(wq, wk int, o AttentionOptions) func(*Builder) {
+		return func(b *Builder) {
+			b.Attention(b.Input("q", 1, 4, wq), b.Input("k", 1, 5, wk), b.Input("v", 1, 5, wk), o)
+		}
 	}
 	for name, c := range map[string]struct {
 		ask  func(b *Builder)
@@ -118,6 +141,26 @@ func TestOperatorMistakes(t *testing.T) {
 			b.AveragePool(b.Input("x", 1, 1, 8, 8), PoolOptions{Kernel: [2]int{3, 3}, Ceil: true})
 		}, "rounding up"},
 		"pool rank":           {func(b *Builder) { b.MaxPool(b.Input("x", 8, 8), PoolOptions{Kernel: [2]int{3, 3}}) }, "four dimensions"},
+		"gather by floats":    {func(b *Builder) { b.Gather(b.Input("x", 2, 3), b.Input("i", 1), 0) }, "want int64"},
+		"gather axis":         {func(b *Builder) { b.Gather(b.Input("x", 2, 3), b.Cast(b.Input("i", 1), Int64), 2) }, "axis 2"},
+		"slice axis":          {func(b *Builder) { b.Slice(b.Input("x", 2, 3), 2, 0, 1) }, "no axis 2"},
+		"slice empty":         {func(b *Builder) { b.Slice(b.Input("x", 2, 3), 1, 2, 2) }, "empty"},
+		"slice outside":       {func(b *Builder) { b.Slice(b.Input("x", 2, 3), 1, -4, End) }, "outside"},
+		"length axis":         {func(b *Builder) { b.Length(b.Input("x", 2), -2) }, "no axis -2"},
+		"head by float":       {func(b *Builder) { b.Head(b.Input("x", 2, 3), b.Input("n", 1), 0) }, "want one int64"},
+		"head by two":         {func(b *Builder) { b.Head(b.Input("x", 2, 3), b.Cast(b.Input("n", 2), Int64), 0) }, "want one int64"},
+		"split uneven":        {func(b *Builder) { b.Split(b.Input("x", 2, 7), 1, 3) }, "into 3 parts"},
+		"split dynamic":       {func(b *Builder) { b.Split(b.Input("x", 2, Dynamic), 1, 3) }, "into 3 parts"},
+		"split into none":     {func(b *Builder) { b.Split(b.Input("x", 2, 6), 1, 0) }, "into 0 parts"},
+		"attention heads":     {attention(8, 8, AttentionOptions{Heads: 3}), "3 heads"},
+		"attention no heads":  {attention(8, 8, AttentionOptions{}), "0 heads"},
+		"attention widths":    {attention(8, 6, AttentionOptions{Heads: 2}), "[1 5 6]"},
+		"attention causal":    {attention(8, 8, AttentionOptions{Heads: 2, Causal: true}), "causal true"},
+		"attention rank":      {func(b *Builder) { x := b.Input("x", 5, 8); b.Attention(x, x, x, AttentionOptions{Heads: 2}) }, "[5 8]"},
+		"quantize ints":       {func(b *Builder) { b.Quantize(b.Cast(b.Input("x", 2), Int64)) }, "int64"},
+		"integer matmul":      {func(b *Builder) { b.MatMulInteger(b.Quantize(b.Input("x", 2, 3)), b.Input("w", 3, 4)) }, "float32 of [3 4]"},
+		"integer matmul left": {func(b *Builder) { b.MatMulInteger(b.Input("x", 2, 3), b.Input("w", 3, 4)) }, "want uint8"},
+		"max types":           {func(b *Builder) { b.Max(b.Input("x", 2), b.Cast(b.Input("y", 2), Int64)) }, "int64"},
 		"resize":              {func(b *Builder) { b.ResizeBilinear(b.Input("x", 1, 1, 8, 8), 0, 4) }, "0×4"},
 		"const":               {func(b *Builder) { b.Const([]int{2, 2}, 1, 2, 3) }, "3 values"},
 		"const dynamic":       {func(b *Builder) { b.Const([]int{Dynamic}, 1) }, "[-1]"},
@@ -133,6 +176,96 @@ func TestOperatorMistakes(t *testing.T) {
 		m, err := b.Build()
 		if m != nil || !strings.Contains(fmt.Sprint(err), c.says) {
 			t.Errorf("%s: error %v, want one that says %q", name, err, c.says)
+		}
+	}
+}
+
+// int8Weights is a checkpoint of zeros of type int8.
+type int8Weights map[string][]int
+
+func (w int8Weights) Names() []string { return slices.Sorted(maps.Keys(w)) }
+
+func (w int8Weights) Shape(name string) ([]int, bool) { s, ok := w[name]; return s, ok }
+
+func (w int8Weights) Place(name string) (file string, offset, length int64, dtype string) {
+	n, _ := volume(w[name])
+	return "", 0, int64(n), "int8"
+}
+
+func (w int8Weights) Bytes(name string) ([]byte, error) {
+	n, _ := volume(w[name])
+	return make([]byte, n), nil
+}
+
+// TestNarrow: an int8 parameter stays int8, and only the integer product takes it.
+func TestNarrow(t *testing.T) {
+	w := int8Weights{"w": {3, 4}}
+	b := NewBuilder(w)
+	p := b.Param("w", 3, 4)
+	v := b.MatMulInteger(b.Quantize(b.Input("x", Dynamic, 3)), p)
+	if p.Type() != Int8 || v.Type() != Int32 || !slices.Equal(v.Shape(), []int{Dynamic, 4}) {
+		t.Errorf("a product of %v gives %v of %v", p.Type(), v.Type(), v.Shape())
+	}
+	b.Output("y", b.Cast(v, Float32))
+	m, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	if err := Dump(&text, m.Proto); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		"constant w int8[3 4] inline 12 bytes", "uint8[] inline 1 bytes", "= QuantizeLinear(x, ", "= MatMulInteger(QuantizeLinear#",
+	} {
+		if !strings.Contains(text.String(), line) {
+			t.Errorf("no line with %q in\n%s", line, &text)
+		}
+	}
+	for _, d := range []DType{Uint8, Int8, Int32, Int64, Float32} {
+		if strings.Contains(d.String(), "onnx") {
+			t.Errorf("type %d has no name: %s", d, d)
+		}
+	}
+	b = NewBuilder(w)
+	b.Gemm(b.Input("x", 2, 3), b.Param("w", 3, 4), Value{}, false)
+	if b.Err() == nil || !strings.Contains(b.Err().Error(), "int8") {
+		t.Errorf("a product of floats and int8: %v", b.Err())
+	}
+}
+
+// TestDomains: ONNX Runtime's own operators are declared as such, once, and only
+// where there are any.
+func TestDomains(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		b := NewBuilder(nil)
+		x := b.Input("x", 1, 5, 12)
+		parts := b.Split(x, -1, 3)
+		y := parts[2]
+		for range 2 {
+			if own {
+				y = b.Attention(parts[0], parts[1], y, AttentionOptions{Heads: 2, Causal: true})
+			}
+		}
+		b.Output("y", y)
+		m, err := b.Build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		if err := Dump(&text, m.Proto); err != nil {
+			t.Fatal(err)
+		}
+		n := map[bool]int{true: 1}[own]
+		if got := strings.Count(text.String(), "opset com.microsoft 1\n"); got != n {
+			t.Errorf("the domain is declared %d times, want %d:\n%s", got, n, &text)
+		}
+		line := "= com.microsoft.MultiHeadAttention(Split#1, Split#2, Split#3) num_heads=2 unidirectional=1\n"
+		if got := strings.Count(text.String(), line); got != n {
+			t.Errorf("the operator stands %d times, want %d:\n%s", got, n, &text)
+		}
+		if line := "Split#1, Split#2, Split#3 = Split(x) axis=2 num_outputs=3\n"; !strings.Contains(text.String(), line) {
+			t.Errorf("no line %q in\n%s", line, &text)
 		}
 	}
 }

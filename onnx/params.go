@@ -25,10 +25,11 @@ var paramTypes = [...]struct {
 	{"float16", 10, 2},
 	{"bfloat16", 16, 2},
 	{"float64", 11, 8},
+	{"int8", int32(Int8), 1},
 }
 
 // load declares the initializer of a tensor whose shape has been checked, and a
-// cast if it is not float32.
+// cast if it is of another floating-point type than float32.
 func (b *Builder) load(name string, shape []int) Value {
 	file, offset, length, dtype := b.weights.Place(name)
 	init := initializer{name: name, shape: shape, file: file, offset: offset, length: length}
@@ -39,7 +40,7 @@ func (b *Builder) load(name string, shape []int) Value {
 		}
 	}
 	if size == 0 {
-		return b.Fail("weight %q: type %q cannot be a parameter, want float32, float16, bfloat16 or float64", name, dtype)
+		return b.Fail("weight %q: type %q cannot be a parameter, want float32, float16, bfloat16, float64 or int8", name, dtype)
 	}
 	n, ok := volume(shape)
 	if !ok || length != int64(n)*int64(size) {
@@ -60,7 +61,7 @@ func (b *Builder) load(name string, shape []int) Value {
 		return Value{}
 	}
 	b.inits = append(b.inits, init)
-	if v.dtype != Float32 {
+	if v.dtype != Float32 && v.dtype != Int8 {
 		v = b.node("Cast", shape, Float32, []Value{v}, attrInt("to", int64(Float32)))
 	}
 	return v

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -16,9 +17,16 @@ const (
 	irVersion = 9
 )
 
+// microsoft is the domain of ONNX Runtime's own operators, all of version 1.
+const (
+	microsoft        = "com.microsoft"
+	microsoftVersion = 1
+)
+
 // A node is one operator of the graph.
 type node struct {
 	op, name string
+	domain   string // of the operator; empty for ONNX's own
 	in, out  []string
 	attrs    []attr
 }
@@ -89,7 +97,11 @@ func (b *Builder) encode() []byte {
 	m = appendVarint(m, 1, irVersion)
 	m = appendString(m, 2, "assay")
 	m = appendMessage(m, 7, g)
-	return appendMessage(m, 8, appendVarint(nil, 2, opset)) // of the default domain
+	m = appendMessage(m, 8, appendVarint(nil, 2, opset)) // of the default domain
+	if slices.ContainsFunc(b.nodes, func(n node) bool { return n.domain == microsoft }) {
+		m = appendMessage(m, 8, appendVarint(appendString(nil, 1, microsoft), 2, microsoftVersion))
+	}
+	return m
 }
 
 // encode writes a NodeProto.
@@ -105,6 +117,9 @@ func (n node) encode() []byte {
 	p = appendString(p, 4, n.op)
 	for _, a := range n.attrs {
 		p = appendMessage(p, 5, a.encode())
+	}
+	if n.domain != "" {
+		p = appendString(p, 7, n.domain)
 	}
 	return p
 }
