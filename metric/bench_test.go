@@ -61,3 +61,11 @@ func BenchmarkSceneStatistics(b *testing.B) {
 		}
 	})
 }
+
+func BenchmarkFind(b *testing.B) {
+	for b.Loop() {
+		if _, ok := Find("style"); !ok {
+			b.Fatal("no style")
+		}
+	}
+}

@@ -19,7 +19,7 @@ var brisqueSpec = Spec{
 	Hi:          math.Inf(1),
 	MinSide:     32,
 	Preparation: "Pillow L, native size, scales 1 and 1/2 (MATLAB bicubic)",
-	Model:       "brisque",
+	Models:      []string{"brisque"},
 	Doc: "Opinion score (DMOS, about 0 for the best and 100 for the worst) that a support vector machine reads " +
 		"from the image's natural-scene statistics.",
 	Source: "Mittal, Moorthy, Bovik: No-reference image quality assessment in the spatial domain, IEEE TIP 21(12), 2012; " +

@@ -35,7 +35,13 @@ func Catalogue() []Spec {
 	for _, f := range formulas() {
 		specs = append(specs, f.spec)
 	}
-	return append(specs, layoutSpec, niqeSpec, brisqueSpec, lpipsSpec(0), lpipsSpec(lpipsSmall))
+	specs = append(specs, layoutSpec, niqeSpec, brisqueSpec, lpipsSpec(0), lpipsSpec(lpipsSmall))
+	for _, t := range towered() {
+		s := t.spec
+		s.Models = slices.Clone(s.Models)
+		specs = append(specs, s)
+	}
+	return specs
 }
 
 // Find returns the Spec of the named instrument.

@@ -1,6 +1,11 @@
 package metric
 
-import "sync"
+import (
+	"slices"
+	"sync"
+
+	"github.com/gen-emerge/assay"
+)
 
 // derived holds what several instruments read of one picture, each made when
 // first asked for.
@@ -15,6 +20,15 @@ type derived struct {
 	lab        labSums
 	layoutOnce sync.Once
 	layout     []float32
+	cuttings   memo[string, cutting]           // by preparation.key
+	embeds     memo[assay.Identity, []float32] // by the tower's identity
+}
+
+// Recall gives p a tower's embedding of it that was stored earlier. It is used
+// where an instrument asks for the embedding of a tower whose identity is
+// exactly e's, instead of running the tower; e's Image is not looked at.
+func (p *Picture) Recall(e assay.Embedding) {
+	p.embeds.put(e.Identity, slices.Clone(e.Vector))
 }
 
 // grey returns the Pillow L plane, row-major. Callers must not change it.

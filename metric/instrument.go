@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/gen-emerge/assay"
 )
@@ -20,7 +23,7 @@ const goRuntime = "go"
 // instrument's bounds is an error too, and never a Reading.
 func (in *Instrument) Measure(ctx context.Context, p *Picture) (assay.Reading, error) {
 	if in.measure == nil {
-		return assay.Reading{}, fmt.Errorf("%s reads a pair of images, not one: use Distance: %w", in.Name, assay.ErrInvalid)
+		return assay.Reading{}, in.wrongKind()
 	}
 	if err := in.ready(ctx, p); err != nil {
 		return assay.Reading{}, err
@@ -34,7 +37,7 @@ func (in *Instrument) Measure(ctx context.Context, p *Picture) (assay.Reading, e
 // single images.
 func (in *Instrument) Distance(ctx context.Context, a, b *Picture) (assay.Reading, error) {
 	if in.distance == nil {
-		return assay.Reading{}, fmt.Errorf("%s reads one image, not a pair: use Measure: %w", in.Name, assay.ErrInvalid)
+		return assay.Reading{}, in.wrongKind()
 	}
 	for _, p := range []*Picture{a, b} {
 		if err := in.ready(ctx, p); err != nil {
@@ -45,9 +48,40 @@ func (in *Instrument) Distance(ctx context.Context, a, b *Picture) (assay.Readin
 	return in.reading(value, warnings, err)
 }
 
-// Embed returns the vector whose Euclidean distance from another picture's is
-// what [Instrument.Distance] reads, so that neighbours can be searched without
-// reading pictures again. The slice is the caller's.
+// MeasurePrompt reads one picture with the text that it should show. The
+// Reading's Text is the digest of prompt. Otherwise Reading and errors are
+// those of [Instrument.Measure]; it also fails, wrapping [assay.ErrInvalid], if
+// in reads no text, or if prompt is empty or not UTF-8. A prompt that is longer
+// than the network can read is cut, and the Reading carries a warning.
+func (in *Instrument) MeasurePrompt(ctx context.Context, p *Picture, prompt string) (assay.Reading, error) {
+	switch {
+	case in.prompted == nil:
+		return assay.Reading{}, in.wrongKind()
+	case strings.TrimSpace(prompt) == "":
+		return assay.Reading{}, fmt.Errorf("%s compares an image with its prompt, and there is none: %w", in.Name, assay.ErrInvalid)
+	case !utf8.ValidString(prompt):
+		return assay.Reading{}, fmt.Errorf("%s: the prompt %.80q is not UTF-8: %w", in.Name, prompt, assay.ErrInvalid)
+	}
+	if err := in.ready(ctx, p); err != nil {
+		return assay.Reading{}, err
+	}
+	value, warnings, err := in.prompted(ctx, p, prompt)
+	r, err := in.reading(value, warnings, err)
+	if err == nil {
+		r.Text = assay.DigestOfText(prompt)
+	}
+	return r, err
+}
+
+// wrongKind is the error for asking in what it cannot read.
+func (in *Instrument) wrongKind() error {
+	use := map[Kind]string{OfImage: "Measure", OfPair: "Distance", OfPrompt: "MeasurePrompt"}[in.Kind]
+	return fmt.Errorf("%s reads one %s: use %s: %w", in.Name, in.Kind, use, assay.ErrInvalid)
+}
+
+// Embed returns the vector from which, with another picture's,
+// [Instrument.Distance] follows in the instrument's Space, so that neighbours
+// can be searched without reading pictures again. The slice is the caller's.
 //
 // It fails, wrapping [assay.ErrInvalid], if in has no such vector
 // ([Instrument.Embeds] tells) or the picture is smaller than in.MinSide.
@@ -72,6 +106,60 @@ func (in *Instrument) Embed(ctx context.Context, p *Picture) ([]float32, error) 
 
 // Embeds reports whether in has an embedding.
 func (in *Instrument) Embeds() bool { return in.embed != nil }
+
+// Apart returns the distance, in the instrument's Space, of two vectors that
+// [Instrument.Embed] returned: what [Instrument.Distance] reads of the two
+// pictures, but for rounding to float32. It fails, wrapping [assay.ErrInvalid],
+// if in has no embedding or the vectors are not of one length.
+func (in *Instrument) Apart(a, b []float32) (float64, error) {
+	switch {
+	case len(a) != len(b) || len(a) == 0:
+		return 0, fmt.Errorf("%s: embeddings of %d and %d numbers: %w", in.Name, len(a), len(b), assay.ErrInvalid)
+	case in.Space == Euclidean:
+		return euclidean(a, b), nil
+	case in.Space == Cosine:
+		cos, err := cosine(a, b)
+		return 1 - cos, err
+	}
+	return 0, fmt.Errorf("%s has no embedding: %w", in.Name, assay.ErrInvalid)
+}
+
+// Embeddings returns what each tower that in stands on sees in p, as the
+// network gives it (not normalised): one for most instruments, one a tower for
+// an ensemble. The identities are the towers', so instruments that share a
+// tower share its embedding. The caller, who knows the image's name, adds that;
+// stored embeddings can be given back with [Picture.Recall]. The vectors are
+// the caller's.
+//
+// It fails, wrapping [assay.ErrInvalid], if in stands on no tower
+// ([Instrument.TowerIdentities] tells) or the picture is smaller than in.MinSide.
+func (in *Instrument) Embeddings(ctx context.Context, p *Picture) ([]assay.Embedding, error) {
+	if len(in.towers) == 0 {
+		return nil, fmt.Errorf("%s stands on no tower: %w", in.Name, assay.ErrInvalid)
+	}
+	if err := in.ready(ctx, p); err != nil {
+		return nil, err
+	}
+	var out []assay.Embedding
+	for _, t := range in.towers {
+		v, err := t.embed(ctx, p)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", in.Name, err)
+		}
+		out = append(out, assay.Embedding{Identity: t.id, Vector: slices.Clone(v)})
+	}
+	return out, nil
+}
+
+// TowerIdentities returns the identities under which [Instrument.Embeddings]
+// files its vectors, in the same order: none for an instrument without towers.
+func (in *Instrument) TowerIdentities() []assay.Identity {
+	var out []assay.Identity
+	for _, t := range in.towers {
+		out = append(out, t.id)
+	}
+	return out
+}
 
 // Close releases what in holds. The instrument must not be used afterwards.
 func (in *Instrument) Close() error {

@@ -23,7 +23,7 @@ func TestCatalogue(t *testing.T) {
 		}
 		seen[s.Name] = true
 		if s.Name != strings.ToLower(s.Name) || s.Version < 1 || s.Preparation == "" || s.Source == "" || s.Agreement == "" ||
-			!strings.HasSuffix(s.Doc, ".") || !(s.Lo < s.Hi) || s.Better == "" || s.Kind == "" || s.Graph && s.Model == "" {
+			!strings.HasSuffix(s.Doc, ".") || !(s.Lo < s.Hi) || s.Better == "" || s.Kind == "" || s.Graph && len(s.Models) == 0 {
 			t.Errorf("%s does not say what it is: %+v", s.Name, s)
 		}
 		got, ok := Find(s.Name)
@@ -32,11 +32,11 @@ func TestCatalogue(t *testing.T) {
 		}
 		in, err := OpenFormula(s.Name)
 		switch {
-		case s.Model == "" && err != nil:
+		case len(s.Models) == 0 && err != nil:
 			t.Errorf("OpenFormula: %v", err)
-		case s.Model != "" && !errors.Is(err, assay.ErrInvalid):
+		case len(s.Models) > 0 && !errors.Is(err, assay.ErrInvalid):
 			t.Errorf("OpenFormula(%q) of a model: %v", s.Name, err)
-		case s.Model == "":
+		case len(s.Models) == 0:
 			id := in.Identity()
 			want := assay.Identity{Instrument: s.Name, Version: s.Version, Preparation: s.Preparation, Runtime: "go"}
 			if id != want {
@@ -170,6 +170,12 @@ func (f files) Files(model string) (map[string]string, error) {
 	}
 	return f, nil
 }
+
+func (files) Prepare(context.Context, []string, string, int, func(map[string]map[string]string) ([]weights.Piece, error)) (weights.Prepared, error) {
+	return weights.Prepared{}, errors.New("no formula or small model is prepared")
+}
+
+func (files) Synthetic(string) bool { return false }
 
 func TestOpenRefusesWrongModels(t *testing.T) {
 	dir := t.TempDir()

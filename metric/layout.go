@@ -14,6 +14,7 @@ var layoutSpec = Spec{
 	Lo:          0,
 	Hi:          2.9, // √(2.587² + 2·0.85²): the diameter of sRGB in CIELAB is 258.7, and the strokes' norm at most 0.85
 	MinSide:     1,
+	Space:       Euclidean,
 	Preparation: "RGB as sRGB in CIELAB (D65), native size, means of 4×4 cells; Pillow L, area mean to 64×64, Sobel",
 	Doc: "Distance of two compositions: where the colours lie and how the edges run, on a 4×4 grid stretched over each image; " +
 		"smaller is more alike. Unrelated pictures are 0.2 to 1 apart, a picture and its JPEG below 0.01, and its " +

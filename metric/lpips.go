@@ -37,7 +37,7 @@ func lpipsSpec(side int) Spec {
 		Hi:          math.Inf(1),
 		MinSide:     backbone.SqueezeNetMin,
 		Preparation: "Pillow RGB, native size, v/127.5 − 1",
-		Model:       lpipsModel,
+		Models:      []string{lpipsModel},
 		Graph:       true,
 		Doc: "Perceptual distance of two images of one size: difference of their SqueezeNet 1.1 features, " +
 			"weighted to agree with human judgments of 64×64 patches.",

@@ -2,8 +2,18 @@
 // that says what it is, and a function that reads one picture or a pair.
 //
 // Instruments are pure: the same picture gives the same number, whatever runs
-// beside. The package opens no files and runs no graphs itself; checkpoints
-// come from a [Models] and graphs run on an [Engine], both given by the caller.
+// beside. Checkpoints come from a [Models] and graphs run on an [Engine], both
+// given by the caller.
+//
+// # Towers
+//
+// Many instruments stand on the same large network: CLIP Score, the LAION
+// aesthetics and the style reading all ask for CLIP's embedding of the picture.
+// Such a network is a tower. [Towers] opens each once, when first asked for,
+// keeps them within a budget of memory, and a [Picture] keeps each tower's
+// embedding, so that a tower looks at a picture once however many instruments
+// ask. Embeddings have identities of their own and can be stored
+// ([Instrument.Embeddings]) and given back ([Picture.Recall]).
 package metric
 
 import (
@@ -12,6 +22,7 @@ import (
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/onnx"
 	"github.com/gen-emerge/assay/pixel"
+	"github.com/gen-emerge/assay/weights"
 )
 
 // A Direction says which way of a number is better.
@@ -28,10 +39,20 @@ const (
 // A Kind says what an instrument reads.
 type Kind string
 
-// An instrument reads one image, or a pair of images.
+// An instrument reads one image, a pair of images, or an image with a text.
 const (
-	OfImage Kind = "image"
-	OfPair  Kind = "pair"
+	OfImage  Kind = "image"
+	OfPair   Kind = "pair"
+	OfPrompt Kind = "image and prompt"
+)
+
+// A Space says how the distance of two embeddings is taken.
+type Space string
+
+// The spaces of embeddings.
+const (
+	Euclidean Space = "euclidean" // √Σ(a−b)²
+	Cosine    Space = "cosine"    // 1 − a·b/(|a||b|)
 )
 
 // A Spec states what an instrument is, so that no reader has to guess.
@@ -40,15 +61,17 @@ type Spec struct {
 	Version     int    // raised when any input would read differently
 	Kind        Kind
 	Better      Direction
-	Lo, Hi      float64 // bounds the value cannot leave; ±Inf where there is none
-	MinSide     int     // neither side of an image may be shorter, in pixels; 0 is no limit
-	Unit        string  // of the value: "bits", "fraction", "8-bit levels"; "" for a pure number
-	Preparation string  // what is done to the pixels first
-	Model       string  // name in the weights manifest; "" needs none
-	Graph       bool    // true if it needs an Engine (ONNX Runtime)
-	Doc         string  // one sentence: what it measures
-	Source      string  // paper or code that defines it
-	Agreement   string  // how the numbers were checked, and within what
+	Lo, Hi      float64  // bounds the value cannot leave; ±Inf where there is none
+	MinSide     int      // neither side of an image may be shorter, in pixels; 0 is no limit
+	Unit        string   // of the value: "bits", "fraction", "8-bit levels"; "" for a pure number
+	Preparation string   // what is done to the pixels first
+	Models      []string // names in the weights manifest, all needed; none for a formula
+	Graph       bool     // true if it needs an Engine (ONNX Runtime)
+	Space       Space    // of its embedding; "" if it has none
+	Doc         string   // what it measures
+	Licence     string   // of the weights, where that is not plain from the manifest; "" else
+	Source      string   // paper or code that defines it
+	Agreement   string   // how the numbers were checked, and within what
 }
 
 // A Picture is a decoded image with what instruments derive from it, computed
@@ -71,7 +94,10 @@ type Instrument struct {
 
 	measure  func(context.Context, *Picture) (float64, []string, error)
 	distance func(context.Context, *Picture, *Picture) (float64, []string, error)
+	prompted func(context.Context, *Picture, string) (float64, []string, error)
 	embed    func(context.Context, *Picture) ([]float32, error)
+	style    func(context.Context, *Picture) (Style, error)
+	towers   []*vision // whose embeddings it reads
 	close    func() error
 }
 
@@ -89,6 +115,16 @@ type Models interface {
 	// manifest gives them, or an error wrapping [assay.ErrUnavailable] that says
 	// how to get them.
 	Files(model string) (map[string]string, error)
+
+	// Prepare returns the prepared file called name of the installed models,
+	// made by build from their files (path by model, then by file name) if it is
+	// not there, was made of other files or by another recipe. A *weights.Cache
+	// does this; see [weights.Cache.Prepare].
+	Prepare(ctx context.Context, models []string, name string, recipe int,
+		build func(files map[string]map[string]string) ([]weights.Piece, error)) (weights.Prepared, error)
+
+	// Synthetic reports whether the installed model's weights are made up.
+	Synthetic(model string) bool
 }
 
 // An Engine runs graphs.

@@ -19,7 +19,7 @@ var niqeSpec = Spec{
 	Hi:          math.Inf(1),
 	MinSide:     niqeBlock,
 	Preparation: "Pillow L, native size, whole 96×96 blocks from the top left, scales 1 and 1/2 (MATLAB bicubic)",
-	Model:       "niqe",
+	Models:      []string{"niqe"},
 	Doc: "Distance of the image's natural-scene statistics from those of 125 undistorted photographs; " +
 		"needs room for two blocks of 96×96 pixels, and reads too high with fewer than 16.",
 	Source: "Mittal, Soundararajan, Bovik: Making a completely blind image quality analyzer, IEEE SPL 20(3), 2013; " +

@@ -57,7 +57,7 @@ func TestSceneStatisticsAgainstReference(t *testing.T) {
 
 func open(t testing.TB, name string) *Instrument {
 	t.Helper()
-	in, err := Open(t.Context(), name, sharedModels{t}, nil)
+	in, err := Open(t.Context(), name, sharedModels{t: t}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,10 @@ func open(t testing.TB, name string) *Instrument {
 }
 
 // sharedModels finds models in the test data.
-type sharedModels struct{ t testing.TB }
+type sharedModels struct {
+	files // prepares nothing
+	t     testing.TB
+}
 
 func (m sharedModels) Files(model string) (map[string]string, error) {
 	name := map[string]string{

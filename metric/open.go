@@ -10,45 +10,36 @@ import (
 	"github.com/gen-emerge/assay/weights"
 )
 
-// Open returns the named instrument, its model read from m and its graph, if
-// it has one, prepared by e. m and e may be nil for instruments that do not
-// need them.
-//
-// The error wraps [assay.ErrNotFound] if there is no such instrument, and says
-// which name is near; [assay.ErrUnavailable] if it needs a model that is not
-// installed or an engine that was not given; and [assay.ErrInvalid] if the
-// model's file is not what the instrument expects.
+// Open returns the named instrument, its models found by m and its graphs, if it
+// has any, run by e: [Towers.Open] of towers that nobody else uses. m and e may
+// be nil for instruments that do not need them. Who opens several instruments
+// should share one [Towers].
 func Open(ctx context.Context, name string, m Models, e Engine) (*Instrument, error) {
-	spec, ok := Find(name)
-	switch {
-	case !ok:
-		return nil, unknown(name)
-	case spec.Model == "":
-		return OpenFormula(name)
-	case m == nil:
-		return nil, fmt.Errorf("%s needs the model %q, and there is nowhere to find models: %w", name, spec.Model, assay.ErrUnavailable)
-	case spec.Graph && e == nil:
-		return nil, fmt.Errorf("%s needs an engine to run its graph: %w", name, assay.ErrUnavailable)
-	}
-	path, err := modelFile(m, spec)
+	return NewTowers(m, e, TowerOptions{}).Open(ctx, name)
+}
+
+// openAlone opens an instrument that needs a model and stands on no tower.
+func openAlone(ctx context.Context, spec Spec, m Models, e Engine) (*Instrument, error) {
+	path, err := modelFile(m, spec.Models[0])
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", spec.Name, err)
 	}
 	in, err := openModel(ctx, spec, path, e)
 	if err != nil {
-		return nil, fmt.Errorf("%s, model file %s: %w", name, path, err)
+		return nil, fmt.Errorf("%s, model file %s: %w", spec.Name, path, err)
 	}
+	in.Synthetic = in.Synthetic || m.Synthetic(spec.Models[0])
 	return in, nil
 }
 
-// modelFile returns the path of the one file that the instrument's model has.
-func modelFile(m Models, spec Spec) (string, error) {
-	files, err := m.Files(spec.Model)
+// modelFile returns the path of the one file that a model has.
+func modelFile(m Models, model string) (string, error) {
+	files, err := m.Files(model)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", spec.Name, err)
+		return "", err
 	}
 	if len(files) != 1 {
-		return "", fmt.Errorf("%s: model %q has %d files, want 1: %w", spec.Name, spec.Model, len(files), assay.ErrInvalid)
+		return "", fmt.Errorf("model %q has %d files, want 1: %w", model, len(files), assay.ErrInvalid)
 	}
 	var path string
 	for _, path = range files {

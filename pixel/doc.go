@@ -41,10 +41,11 @@
 // [Image.Resize] is Pillow's 8-bit resampler, byte for byte, with its rules for
 // each mode, in the order of passes of Pillow up to 12 (horizontal first, which
 // is what published values were made with; Pillow 13 begins with the vertical
-// pass for some tall images). [ResizeFloat] is its float mode; [TorchBilinear]
-// and [TF1Bilinear] are the tensor resizers that some instruments were published
-// with. [Image.CHW] and its relatives make the planar float32 tensors that
-// networks read. [Image.JPEG], [Image.Blur] and the other edits change a picture
+// pass for some tall images). [ResizeFloat] is its float mode; [TorchBilinear],
+// [TorchBicubic] and [TF1Bilinear] are the tensor resizers that some instruments
+// were published with, and [Image.LetterboxUnit] puts a whole picture into a
+// square. [Image.CHW] and its relatives make the planar float32 tensors that
+// networks read; [Normalize] does their arithmetic on resized floats. [Image.JPEG], [Image.Blur] and the other edits change a picture
 // by a known amount, for controls. [ReadMeta] reads the prompt and settings that
 // generators leave in their files.
 //
