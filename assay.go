@@ -21,12 +21,22 @@ var (
 	ErrUnavailable = errors.New("unavailable")
 )
 
-// A Digest is the SHA-256 of an image's encoded bytes. It names the image.
-// The zero Digest names nothing.
+// A Digest is the SHA-256 of an image's encoded bytes, or of a text in UTF-8.
+// It names the image or the text. The zero Digest names nothing.
 type Digest [32]byte
 
 // DigestOf returns the name of the image whose encoded bytes are data.
 func DigestOf(data []byte) Digest { return sha256.Sum256(data) }
+
+// DigestOfText returns the SHA-256 of a text that is read beside an image, as
+// it stands: no space is trimmed. The empty text has the zero Digest: there is
+// none.
+func DigestOfText(text string) Digest {
+	if text == "" {
+		return Digest{}
+	}
+	return sha256.Sum256([]byte(text))
+}
 
 // ParseDigest reads the 64 hex digits that [Digest.String] writes.
 func ParseDigest(s string) (Digest, error) {
@@ -108,12 +118,13 @@ type Identity struct {
 	Synthetic   bool   `json:"synthetic,omitempty"`  // true if the weights are made up for testing
 }
 
-// A Reading is one instrument's number for one image, or for an image and a
-// reference, with its provenance.
+// A Reading is one instrument's number for one image, for an image and a
+// reference, or for an image and a text, with its provenance.
 type Reading struct {
 	Identity
 	Image    Digest    `json:"image"`
-	Ref      Digest    `json:"ref,omitzero"` // the other image of a pair; zero if there is none
+	Ref      Digest    `json:"ref,omitzero"`  // the other image of a pair; zero if there is none
+	Text     Digest    `json:"text,omitzero"` // of the text that was read with the image, the prompt; zero if there is none
 	Value    float64   `json:"value"`
 	Warnings []string  `json:"warnings,omitempty"`
 	Created  time.Time `json:"created,omitzero"`

@@ -34,13 +34,14 @@ type Measurement struct {
 }
 
 // A Control is a number measured on a copy of an image that was changed on
-// purpose: what "the same picture" or "a damaged picture" reads like in this
+// purpose, or on an image with a prompt that is not its own: what "the same
+// picture", "a damaged picture" or "any other prompt" reads like in this
 // series. Thresholds are computed from controls.
 type Control struct {
 	Identity
 	Series    string    `json:"series"`
 	Image     Digest    `json:"image"`
-	Transform string    `json:"transform"` // "none" for the image itself, else what was done: "jpeg q=85"
+	Transform string    `json:"transform"` // "none" for the image itself, else what was done: "jpeg q=85", "prompt 4f2a…" (the text's digest)
 	Value     float64   `json:"value"`     // of the changed copy, or its distance from the image
 	Created   time.Time `json:"created,omitzero"`
 }
@@ -55,7 +56,7 @@ type Threshold struct {
 	Value    float64         `json:"value"`
 	Fails    string          `json:"fails"`  // "below" or "above": which side of Value fails; Value itself passes
 	Mode     GateMode        `json:"mode"`   // what the evidence supports
-	Source   string          `json:"source"` // "controls": no human judgment yet
+	Source   string          `json:"source"` // "controls", or "own images": no human judgment yet
 	Reason   string          `json:"reason"` // a sentence for people
 	Evidence json.RawMessage `json:"evidence"`
 	Created  time.Time       `json:"created,omitzero"`

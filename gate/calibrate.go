@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -18,13 +19,18 @@ type Calibration struct {
 	Fails    string         // [Below] or [Above]; Value itself passes
 	Mode     assay.GateMode // Enforced if the evidence supports refusing images, else Shadow
 	Reason   string         // one sentence for people, with the numbers
+	Source   string         // what the readings are of; empty means "controls"
 	Evidence Evidence
 }
 
-// Evidence is what a calibration rests on; one of its fields is set.
+// Evidence is what a calibration rests on; one of its fields is set, two if
+// there is a guard.
 type Evidence struct {
-	Same  *SameEvidence  `json:"same,omitempty"`
-	Floor *FloorEvidence `json:"floor,omitempty"`
+	Same       *SameEvidence       `json:"same,omitempty"`
+	Floor      *FloorEvidence      `json:"floor,omitempty"`
+	Chance     *ChanceEvidence     `json:"chance,omitempty"`
+	Percentile *PercentileEvidence `json:"percentile,omitempty"`
+	Guard      *GuardEvidence      `json:"guard,omitempty"` // beside Percentile
 }
 
 // A Share is a count of how many, with an interval for the proportion.
@@ -36,19 +42,24 @@ type Share struct {
 	Hi float64 `json:"hi"`
 }
 
-// basis ends the reason of every calibration of this package.
+// basis ends the reason of every calibration from controls.
 const basis = "from controls, no human judgment yet"
 
 // Threshold returns the calibration as the fact that a store keeps. The
-// identity is that of the controls' readings.
+// identity is that of the readings it was computed from; a synthetic one is an
+// error wrapping [assay.ErrInvalid], since numbers that mean nothing set no
+// thresholds.
 func (c Calibration) Threshold(id assay.Identity, series, gate string, at time.Time) (assay.Threshold, error) {
+	if id.Synthetic {
+		return assay.Threshold{}, fmt.Errorf("gate %s: %s has synthetic weights: %w", gate, id.Instrument, assay.ErrInvalid)
+	}
 	evidence, err := json.Marshal(c.Evidence)
 	if err != nil {
 		return assay.Threshold{}, fmt.Errorf("gate %s: evidence: %w", gate, err)
 	}
 	return assay.Threshold{
 		Identity: id, Series: series, Gate: gate,
-		Value: c.Value, Fails: c.Fails, Mode: c.Mode, Source: "controls",
+		Value: c.Value, Fails: c.Fails, Mode: c.Mode, Source: cmp.Or(c.Source, "controls"),
 		Reason: c.Reason, Evidence: evidence, Created: at,
 	}, nil
 }

@@ -148,14 +148,14 @@ func (opt FloorOptions) check(originals []float64, better string) error {
 	if better != Higher && better != Lower {
 		return fmt.Errorf("floor: no direction %q: use %q or %q: %w", better, Higher, Lower, assay.ErrInvalid)
 	}
-	return checkReadings("originals", originals)
+	return checkReadings("floor", "originals", originals)
 }
 
 // standBack moves the tightest floor away from the originals, as [Floor] says.
 func standBack(c Calibration, damaged map[string][]float64, keep float64) (float64, error) {
 	var caught []float64
 	for name, copies := range damaged {
-		if err := checkReadings(name, copies); err != nil {
+		if err := checkReadings("floor", name, copies); err != nil {
 			return 0, err
 		}
 		for _, v := range copies {
@@ -188,7 +188,7 @@ func floorEvidence(c Calibration, originals []float64, damaged map[string][]floa
 	ev := FloorEvidence{FalseRefusal: Share{K: refused, N: len(originals), P: float64(refused) / float64(len(originals)), Hi: upper}}
 	caught, copies := 0, 0
 	for _, name := range slices.Sorted(maps.Keys(damaged)) {
-		if err := checkReadings(name, damaged[name]); err != nil {
+		if err := checkReadings("floor", name, damaged[name]); err != nil {
 			return FloorEvidence{}, err
 		}
 		if len(damaged[name]) == 0 {
@@ -253,10 +253,10 @@ func floorMode(c Calibration, ev FloorEvidence) (assay.GateMode, string) {
 }
 
 // checkReadings refuses what is no reading.
-func checkReadings(what string, x []float64) error {
+func checkReadings(who, what string, x []float64) error {
 	for i, v := range x {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("floor: %q: reading %d of %d is %g: leave out what was not measured: %w", what, i, len(x), v, assay.ErrInvalid)
+			return fmt.Errorf("%s: %q: reading %d of %d is %g: leave out what was not measured: %w", who, what, i, len(x), v, assay.ErrInvalid)
 		}
 	}
 	return nil

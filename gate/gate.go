@@ -1,5 +1,6 @@
 // Package gate says whether a reading passes a threshold, and computes
-// thresholds from images that were changed on purpose.
+// thresholds from controls: images that were changed on purpose, images with
+// prompts that are not theirs.
 //
 // A verdict is given only on like for like: a threshold computed with one
 // checkpoint says nothing of a reading taken with another, and the gate then
@@ -10,6 +11,7 @@ package gate
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/gen-emerge/assay"
 )
@@ -23,6 +25,31 @@ const (
 // remedy is the command that makes a threshold for the instrument in use.
 const remedy = "assay gate calibrate --controls"
 
+// Rules say which readings a gate accepts. The zero Rules are the strict ones.
+type Rules struct {
+	// AllowInt8 accepts readings of networks run in 8-bit integers. Their error
+	// is small beside the differences between images, and not beside those
+	// between a reading and a threshold that it lies close to.
+	AllowInt8 bool
+}
+
+// Accepts returns why readings of this identity are no evidence for a gate,
+// empty if they are.
+func (r Rules) Accepts(id assay.Identity) string {
+	switch {
+	case id.Synthetic:
+		return "synthetic weights never reach a gate: install the checkpoint with assay models pull"
+	case !r.AllowInt8 && strings.Contains(id.Runtime, "int8"):
+		return fmt.Sprintf("%s was run on %q: 8-bit readings reach no gate unless the settings allow it; measure in float32", id.Instrument, id.Runtime)
+	}
+	return ""
+}
+
+// Judge returns the verdict by the strict rules, see [Rules.Judge].
+func Judge(gate string, th *assay.Threshold, r *assay.Reading, missing string) assay.GateResult {
+	return Rules{}.Judge(gate, th, r, missing)
+}
+
 // Judge returns the verdict of the named gate on reading r by threshold th.
 //
 // Either may be nil. Missing says, for people, why there is no reading and how
@@ -31,6 +58,7 @@ const remedy = "assay gate calibrate --controls"
 //   - a suspended threshold: abstain
 //   - no reading, or one that is not a number: not measured
 //   - synthetic weights in the reading or the threshold: abstain
+//   - 8-bit arithmetic in either, unless allowed: abstain
 //   - no threshold: abstain
 //   - identities that differ in any part: abstain, naming both
 //   - a threshold that makes no sense (no number, side or mode): abstain
@@ -38,7 +66,7 @@ const remedy = "assay gate calibrate --controls"
 //
 // Without a threshold the mode is shadow. The result holds r itself and a copy
 // of the threshold's value.
-func Judge(gate string, th *assay.Threshold, r *assay.Reading, missing string) assay.GateResult {
+func (rules Rules) Judge(gate string, th *assay.Threshold, r *assay.Reading, missing string) assay.GateResult {
 	res := assay.GateResult{Gate: gate, Verdict: assay.Abstain, Mode: assay.Shadow, Reading: r}
 	if th != nil {
 		value := th.Value
@@ -53,8 +81,10 @@ func Judge(gate string, th *assay.Threshold, r *assay.Reading, missing string) a
 	case math.IsNaN(r.Value):
 		res.Verdict = assay.NotMeasured
 		res.Reason = fmt.Sprintf("%s gave no number for this image", r.Instrument)
-	case r.Synthetic || th != nil && th.Synthetic:
-		res.Reason = "synthetic weights never reach a gate: install the checkpoint with assay models pull"
+	case rules.Accepts(r.Identity) != "":
+		res.Reason = rules.Accepts(r.Identity)
+	case th != nil && rules.Accepts(th.Identity) != "":
+		res.Reason = rules.Accepts(th.Identity)
 	case th == nil:
 		res.Reason = fmt.Sprintf("no threshold yet: run %s", remedy)
 	case th.Identity != r.Identity:

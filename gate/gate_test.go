@@ -54,6 +54,10 @@ func TestJudge(t *testing.T) {
 		{"synthetic both", threshold(func(th *assay.Threshold) { th.Synthetic = true }), reading(9, func(r *assay.Reading) { r.Synthetic = true }), "", assay.Abstain, assay.Enforced, "synthetic"},
 		{"synthetic threshold", threshold(func(th *assay.Threshold) { th.Synthetic = true }), reading(9, nil), "", assay.Abstain, assay.Enforced, "synthetic"},
 		{"synthetic, no threshold", nil, reading(9, func(r *assay.Reading) { r.Synthetic = true }), "", assay.Abstain, assay.Shadow, "synthetic"},
+		{"int8", threshold(func(th *assay.Threshold) { th.Runtime = "cpu int8" }), reading(9, func(r *assay.Reading) { r.Runtime = "cpu int8" }), "", assay.Abstain, assay.Enforced, `niqe was run on "cpu int8"`},
+		{"int8 threshold", threshold(func(th *assay.Threshold) { th.Runtime = "cpu int8" }), reading(9, nil), "", assay.Abstain, assay.Enforced, "8-bit readings reach no gate"},
+		{"int8, no threshold", nil, reading(9, func(r *assay.Reading) { r.Runtime = "cpu int8" }), "", assay.Abstain, assay.Shadow, "8-bit"},
+		{"synthetic int8", threshold(nil), reading(9, func(r *assay.Reading) { r.Synthetic, r.Runtime = true, "cpu int8" }), "", assay.Abstain, assay.Enforced, "synthetic"},
 		{"checkpoint", threshold(nil), reading(9, func(r *assay.Reading) { r.Checkpoint = "c2" }), "", assay.Abstain, assay.Enforced, "checkpoint c1 of niqe, the reading taken with c2; the two cannot be compared: run assay gate calibrate --controls"},
 		{"no checkpoint", threshold(nil), reading(9, func(r *assay.Reading) { r.Checkpoint = "" }), "", assay.Abstain, assay.Enforced, "(none)"},
 		{"version", threshold(nil), reading(9, func(r *assay.Reading) { r.Version = 3 }), "", assay.Abstain, assay.Enforced, "version 2 of niqe, the reading taken with version 3"},
@@ -89,4 +93,21 @@ func TestRefuses(t *testing.T) {
 	check(false, r(assay.Fail, assay.Shadow), r(assay.Pass, assay.Enforced), r(assay.NotMeasured, assay.Enforced), r(assay.Abstain, assay.Enforced))
 	check(true, r(assay.Pass, assay.Enforced), r(assay.Fail, assay.Enforced))
 	check(false, r(assay.Fail, assay.Suspended))
+}
+
+func TestRulesAllowInt8(t *testing.T) {
+	eight := func(th *assay.Threshold) { th.Runtime = "cpu int8" }
+	r := reading(9, func(r *assay.Reading) { r.Runtime = "cpu int8" })
+	rules := Rules{AllowInt8: true}
+	if got := rules.Judge("floor", threshold(eight), r, ""); got.Verdict != assay.Fail {
+		t.Errorf("8-bit like for like, allowed: %s because %s", got.Verdict, got.Reason)
+	}
+	// Allowing 8 bits does not make them comparable with 32, nor with made-up weights.
+	if got := rules.Judge("floor", threshold(nil), r, ""); got.Verdict != assay.Abstain || !strings.Contains(got.Reason, "cannot be compared") {
+		t.Errorf("8-bit reading, 32-bit threshold: %s because %s", got.Verdict, got.Reason)
+	}
+	r.Synthetic = true
+	if got := rules.Judge("floor", threshold(eight), r, ""); got.Verdict != assay.Abstain || !strings.Contains(got.Reason, "synthetic") {
+		t.Errorf("synthetic 8-bit reading: %s because %s", got.Verdict, got.Reason)
+	}
 }

@@ -16,7 +16,7 @@ import (
 func BenchmarkAdd(b *testing.B) {
 	tools := series.Tools{Missing: map[string]error{}}
 	for _, spec := range metric.Catalogue() {
-		if spec.Model == "" {
+		if len(spec.Models) == 0 {
 			in, err := metric.OpenFormula(spec.Name)
 			if err != nil {
 				b.Fatal(err)

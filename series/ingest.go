@@ -91,11 +91,14 @@ func (a *adder) finish(ctx context.Context) error {
 }
 
 func (a *adder) open(ctx context.Context) error {
+	if err := a.s.checkOptions(); err != nil {
+		return err
+	}
 	distance, err := a.s.distance(ctx)
 	if err != nil {
 		return err
 	}
-	if a.near, err = a.s.neighbourhood(ctx, distance, 0); err != nil {
+	if a.near, err = a.s.neighbourhood(ctx, distance); err != nil {
 		return err
 	}
 	if err := a.s.ensureGrid(ctx); err != nil {
@@ -124,7 +127,7 @@ func (a *adder) resume(ctx context.Context) error {
 		}
 		e := entries[0]
 		a.s.opt.Log.Debug("resuming", "seq", seq, "image", e.Image.Short())
-		w, err := a.s.again(ctx, e.Image)
+		w, err := a.s.again(ctx, e, a.near)
 		if err == nil {
 			err = a.shrink(w)
 		}
@@ -188,7 +191,7 @@ func (a *adder) run(ctx context.Context, inputs iter.Seq[Input]) error {
 func (a *adder) work(ctx context.Context, w *work) {
 	defer close(w.ready)
 	if w.data, w.err = w.in.Read(); w.err == nil {
-		w.err = a.s.examine(ctx, w)
+		w.err = a.s.examine(ctx, w, a.near)
 	}
 	if w.err == nil {
 		w.err = a.shrink(w)
@@ -198,7 +201,7 @@ func (a *adder) work(ctx context.Context, w *work) {
 // shrink keeps of the picture what the commit needs, so that full-size pixels do
 // not wait in the queue.
 func (a *adder) shrink(w *work) (err error) {
-	if w.pic != nil && a.near.distance.Name != sketchInstrument {
+	if w.pic != nil && !a.near.exact() {
 		w.small, err = shrink(w.pic)
 	}
 	w.pic = nil
@@ -224,13 +227,13 @@ func (a *adder) commit(ctx context.Context, w *work) error {
 	w.data = nil
 	if known && !w.known && a.view.recorded(entry.Seq) {
 		// It was measured while this one was in work, or instruments came since.
-		if w.known, err = a.s.settled(ctx, w.image); err != nil {
+		if w.known, err = a.s.settled(ctx, w.image, entry.Prompt); err != nil {
 			return err
 		}
 		a.stale = a.stale || !w.known
 	}
 	if !w.known {
-		if err := a.record(ctx, w, entry); err != nil {
+		if err := a.measured(ctx, w, entry); err != nil {
 			return fmt.Errorf("%s: %w", w.in.Path, err)
 		}
 	}
@@ -243,6 +246,23 @@ func (a *adder) commit(ctx context.Context, w *work) error {
 		return nil
 	}
 	return a.flush(ctx)
+}
+
+// measured records what was measured of an input. If it became an entry with
+// another prompt while this one was in work, it is measured with that.
+func (a *adder) measured(ctx context.Context, w *work, e assay.Entry) error {
+	if e.Prompt == w.prompt {
+		return a.record(ctx, w, e)
+	}
+	again, err := a.s.again(ctx, e, a.near)
+	if err == nil {
+		err = a.shrink(again)
+	}
+	if err != nil {
+		return err
+	}
+	w.doubts = again.doubts
+	return a.record(ctx, again, e)
 }
 
 // failed tells of an input that is not part of the series, unless what failed
@@ -267,11 +287,10 @@ func (a *adder) failed(w *work) error {
 // generator wrote into the file.
 func (a *adder) entry(w *work) assay.Entry {
 	e := assay.Entry{
-		Series: a.s.name, Image: w.image.ID, Path: w.in.Path, Prompt: w.in.Prompt, Negative: w.in.Negative,
+		Series: a.s.name, Image: w.image.ID, Path: w.in.Path, Prompt: w.prompt, Negative: w.in.Negative,
 		Generator: w.in.Generator, Parents: w.in.Parents, Created: a.s.opt.Now(),
 	}
-	if e.Prompt == "" {
-		e.Prompt = w.meta.Prompt
+	if w.in.Prompt == "" {
 		e.Negative = cmp.Or(e.Negative, w.meta.Negative)
 	}
 	if e.Generator == "" {
@@ -287,18 +306,17 @@ func (a *adder) entry(w *work) assay.Entry {
 // record stores what was measured, with the nearest neighbour among the images
 // that came before, and places the image in the view.
 func (a *adder) record(ctx context.Context, w *work, e assay.Entry) error {
-	m := assay.Measurement{Series: a.s.name, Seq: e.Seq, Readings: w.readings}
-	m.Embeddings = []assay.Embedding{{Identity: a.near.sketch.Identity(), Image: e.Image, Vector: w.sketch}}
+	m := assay.Measurement{Series: a.s.name, Seq: e.Seq, Readings: w.readings, Embeddings: w.embeddings}
 	if w.small != nil {
 		a.near.small.put(e.Image, w.small)
 	}
 	if !a.view.recorded(e.Seq) {
-		n, err := a.neighbour(ctx, w.small, w.sketch, e)
+		n, err := a.neighbour(ctx, w.small, w.vector, e)
 		if err != nil {
 			return err
 		}
 		m.Neighbours = []assay.Neighbour{n}
-		if err := a.near.add(e.Image, w.sketch); err != nil {
+		if err := a.near.add(e.Image, w.vector); err != nil {
 			return err
 		}
 	}
@@ -311,8 +329,8 @@ func (a *adder) record(ctx context.Context, w *work, e assay.Entry) error {
 	return nil
 }
 
-func (a *adder) neighbour(ctx context.Context, pic *metric.Picture, sketch []float32, e assay.Entry) (assay.Neighbour, error) {
-	id, d, err := a.near.nearest(ctx, e.Image, pic, sketch)
+func (a *adder) neighbour(ctx context.Context, pic *metric.Picture, vector []float32, e assay.Entry) (assay.Neighbour, error) {
+	id, d, err := a.near.nearest(ctx, e.Image, pic, vector)
 	return assay.Neighbour{Identity: a.near.distance.Identity(), Series: a.s.name, Seq: e.Seq, Nearest: id, Value: d}, err
 }
 

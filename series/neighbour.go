@@ -2,6 +2,7 @@ package series
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -11,8 +12,8 @@ import (
 )
 
 const (
-	// sketchInstrument is the embedding that proposes neighbours for every
-	// distance: it needs no weights and costs milliseconds.
+	// sketchInstrument is the embedding that proposes neighbours for distances
+	// that have no vectors of their own: it needs no weights and costs milliseconds.
 	sketchInstrument = "layout"
 	// rerank is how many proposals a finer distance re-ranks. Near-duplicates,
 	// which the diversity gate is about, are first in any sensible sketch.
@@ -24,54 +25,147 @@ const (
 	smallSide = 64
 )
 
-// A neighbourhood finds the nearest of the images added so far.
+// A neighbourhood finds the nearest of the images added so far. If its distance
+// has vectors of its own, they are searched, and the answer is exact; else the
+// sketch proposes and the distance decides.
 type neighbourhood struct {
 	s        *Series
 	sketch   *metric.Instrument
 	distance *metric.Instrument // what the diversity gate reads; may be the sketch itself
+	base     *metric.Instrument // whose vectors are searched: the distance if it has any, else the sketch
 	index    *index.Index
 	small    *pictures
 }
 
-// neighbourhood loads the sketches of the series' first n entries (all, if n
-// is 0) for the given distance.
-func (s *Series) neighbourhood(ctx context.Context, distance *metric.Instrument, n int64) (*neighbourhood, error) {
+// hood returns an empty neighbourhood for the given distance.
+func (s *Series) hood(distance *metric.Instrument) (*neighbourhood, error) {
 	sketch, err := s.tools.Find(sketchInstrument)
 	if err != nil {
 		return nil, err
 	}
-	h := &neighbourhood{s: s, sketch: sketch, distance: distance, small: newPictures(pictureCache)}
-	err = s.facts.Embeddings(ctx, s.name, sketch.Identity(), func(seq int64, id assay.Digest, v []float32) error {
-		if n > 0 && seq > n {
-			return nil
-		}
+	h := &neighbourhood{s: s, sketch: sketch, distance: distance, base: sketch, small: newPictures(pictureCache)}
+	if distance.Embeds() {
+		h.base = distance
+	}
+	return h, nil
+}
+
+// neighbourhood returns one that holds the series' entries, for the given
+// distance. Entries that were measured before the distance was at hand are
+// embedded now: an image must not be told new because what it repeats had no
+// vector.
+func (s *Series) neighbourhood(ctx context.Context, distance *metric.Instrument) (*neighbourhood, error) {
+	h, err := s.hood(distance)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.load(ctx); err != nil {
+		return nil, err
+	}
+	n, err := s.facts.Count(ctx, s.name)
+	if err != nil || h.base == h.sketch || h.index != nil && int64(h.index.Len()) == n {
+		return h, err // every measured entry has a sketch
+	}
+	added, err := h.complete(ctx)
+	if err != nil || !added {
+		return h, err
+	}
+	h.index = nil // so that images stand in the order of arrival
+	return h, h.load(ctx)
+}
+
+// load adds every image of the series that has a vector.
+func (h *neighbourhood) load(ctx context.Context) error {
+	return h.s.facts.Embeddings(ctx, h.s.name, h.base.Identity(), func(_ int64, id assay.Digest, v []float32) error {
 		return h.add(id, v)
 	})
-	return h, err
+}
+
+// complete embeds the measured entries that have no vector, and reports whether
+// there were any.
+func (h *neighbourhood) complete(ctx context.Context) (added bool, err error) {
+	have, err := h.s.embedded(ctx, h.base)
+	if err != nil {
+		return false, err
+	}
+	measured := map[int64]bool{}
+	err = h.s.facts.Neighbours(ctx, h.s.name, func(n assay.Neighbour) error {
+		measured[n.Seq] = true
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	for seq := int64(0); ; {
+		entries, err := h.s.facts.Entries(ctx, h.s.name, seq, entryWindow)
+		if err != nil || len(entries) == 0 {
+			return added, err
+		}
+		for _, e := range entries {
+			seq = e.Seq
+			if have[e.Image] || !measured[e.Seq] {
+				continue
+			}
+			err := h.embed(ctx, e)
+			if errors.Is(err, assay.ErrInvalid) { // what cannot be embedded cannot be repeated by its vector
+				h.s.opt.Log.Warn("not comparable", "distance", h.base.Name, "seq", e.Seq, "why", err)
+				continue
+			}
+			if err != nil {
+				return added, fmt.Errorf("embedding entry %d (%s): %w", e.Seq, e.Path, err)
+			}
+			added = true
+		}
+	}
+}
+
+// embed stores the vector of one entry.
+func (h *neighbourhood) embed(ctx context.Context, e assay.Entry) error {
+	pic, err := h.s.picture(ctx, e.Image)
+	if err != nil {
+		return err
+	}
+	v := vectors{image: e.Image, pic: pic, have: map[assay.Identity][]float32{}}
+	if _, err := v.vector(ctx, h.base); err != nil {
+		return err
+	}
+	return h.s.facts.Record(ctx, assay.Measurement{Series: h.s.name, Seq: e.Seq, Embeddings: v.made})
+}
+
+// exact reports whether the vectors searched are the distance's own.
+func (h *neighbourhood) exact() bool { return h.base == h.distance }
+
+// space is the index's metric for the vectors of an instrument.
+func space(in *metric.Instrument) index.Metric {
+	if in.Space == metric.Cosine {
+		return index.Cosine
+	}
+	return index.L2
 }
 
 // add makes an image findable.
-func (h *neighbourhood) add(id assay.Digest, sketch []float32) error {
+func (h *neighbourhood) add(id assay.Digest, vector []float32) error {
 	if h.index == nil {
 		var err error
-		if h.index, err = index.New(len(sketch), index.L2); err != nil {
+		if h.index, err = index.New(len(vector), space(h.base)); err != nil {
 			return err
 		}
 	}
-	return h.index.Add(id, sketch)
+	return h.index.Add(id, vector)
 }
 
 // nearest returns the nearest image other than self, and its distance; the zero
-// digest if there is none.
-func (h *neighbourhood) nearest(ctx context.Context, self assay.Digest, pic *metric.Picture, sketch []float32) (assay.Digest, float64, error) {
+// digest if there is none. The vector is the base's; pic is what gallery
+// distances compare, not needed if the search is exact.
+func (h *neighbourhood) nearest(ctx context.Context, self assay.Digest, pic *metric.Picture, vector []float32) (assay.Digest, float64, error) {
 	if h.index == nil {
 		return assay.Digest{}, 0, nil
 	}
 	k := 1
-	if h.distance.Name != h.sketch.Name {
+	if !h.exact() {
 		k = rerank
 	}
-	hits, err := h.index.Nearest(sketch, k, func(id assay.Digest) bool { return id != self })
+	hits, err := h.index.Nearest(vector, k, func(id assay.Digest) bool { return id != self })
 	if err != nil {
 		return assay.Digest{}, 0, err
 	}
@@ -79,7 +173,7 @@ func (h *neighbourhood) nearest(ctx context.Context, self assay.Digest, pic *met
 	var least float64
 	for _, hit := range hits {
 		d := hit.Distance
-		if h.distance.Name != h.sketch.Name {
+		if !h.exact() {
 			if d, err = h.finer(ctx, pic, hit.ID); err != nil {
 				return assay.Digest{}, 0, err
 			}

@@ -55,10 +55,11 @@ func (v *View) chosen(want func(r *row, onMap bool) bool) []assay.Digest {
 // Unruled returns, for a gate of [Gates] that has no threshold, why not; it is
 // empty for a gate that has one.
 func (v *View) Unruled(gate string) string {
-	if v.threshold(gate) != nil {
+	k := slices.Index(v.gates, gate)
+	if k < 0 || v.threshold(gate) != nil {
 		return ""
 	}
-	return v.unruled(&row{}, gate).Reason
+	return v.whyUnruled(k)
 }
 
 // A RoundState is a round and what its rater has answered so far.

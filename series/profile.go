@@ -41,7 +41,11 @@ func (s *Series) Profile(ctx context.Context, id assay.Digest) (Profile, error) 
 	if p.Readings, err = s.facts.Readings(ctx, id); err != nil {
 		return p, err
 	}
-	p.Missing = s.missing(p.Readings)
+	own := assay.DigestOfText(p.Entry.Prompt)
+	p.Readings = slices.DeleteFunc(p.Readings, func(r assay.Reading) bool { // of another series' prompt
+		return !r.Text.IsZero() && r.Text != own
+	})
+	p.Missing = s.missing(p.Readings, p.Entry.Prompt)
 	view, err := s.View(ctx)
 	if err != nil {
 		return p, err
@@ -64,16 +68,19 @@ func (s *Series) Profile(ctx context.Context, id assay.Digest) (Profile, error) 
 	return p, err
 }
 
-// missing lists the single-image instruments that have no reading.
-func (s *Series) missing(have []assay.Reading) []Missing {
+// missing lists the instruments that read images, or images with prompts, and
+// have not read this one.
+func (s *Series) missing(have []assay.Reading, prompt string) []Missing {
 	var out []Missing
 	for _, spec := range metric.Catalogue() {
-		if spec.Kind != metric.OfImage || slices.ContainsFunc(have, func(r assay.Reading) bool { return r.Instrument == spec.Name }) {
+		if spec.Kind == metric.OfPair || slices.ContainsFunc(have, func(r assay.Reading) bool { return r.Instrument == spec.Name }) {
 			continue
 		}
 		reason := "it could not read this image"
 		if _, err := s.tools.Find(spec.Name); err != nil {
 			reason = err.Error()
+		} else if spec.Kind == metric.OfPrompt && !hasPrompt(prompt) {
+			reason = noPrompt
 		}
 		out = append(out, Missing{spec.Name, reason})
 	}

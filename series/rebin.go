@@ -77,7 +77,7 @@ func (s *Series) values(ctx context.Context, axes []assay.Axis) (map[assay.Diges
 	for k, a := range axes {
 		want, n := s.current(a.Descriptor), 0
 		err := s.facts.SeriesReadings(ctx, s.name, a.Descriptor, func(_ int64, r assay.Reading) error {
-			if want != nil && r.Identity != *want {
+			if want != nil && r.Identity != *want || s.rules().Accepts(r.Identity) != "" {
 				return nil
 			}
 			n++
@@ -90,7 +90,7 @@ func (s *Series) values(ctx context.Context, axes []assay.Axis) (map[assay.Diges
 			return nil, err
 		}
 		if n == 0 {
-			return nil, fmt.Errorf("axis %s: no image of series %s has such a reading: %w", a.Descriptor, s.name, assay.ErrNotFound)
+			return nil, fmt.Errorf("axis %s: no image of series %s has such a reading that may serve as an axis: %w", a.Descriptor, s.name, assay.ErrNotFound)
 		}
 	}
 	for id, v := range out {

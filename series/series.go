@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/gate"
 	"github.com/gen-emerge/assay/metric"
 	"github.com/gen-emerge/assay/pixel"
 )
@@ -45,6 +46,7 @@ type measureFacts interface {
 	Record(ctx context.Context, m assay.Measurement) error
 	Readings(ctx context.Context, image assay.Digest) ([]assay.Reading, error)
 	SeriesReadings(ctx context.Context, series, instrument string, fn func(seq int64, r assay.Reading) error) error
+	ImageEmbeddings(ctx context.Context, image assay.Digest) ([]assay.Embedding, error)
 	Embeddings(ctx context.Context, series string, id assay.Identity, fn func(seq int64, image assay.Digest, v []float32) error) error
 	Neighbours(ctx context.Context, series string, fn func(assay.Neighbour) error) error
 }
@@ -70,17 +72,23 @@ type peopleFacts interface {
 
 // Options are the settings of a series. The zero Options is a good choice.
 type Options struct {
-	Axes         []assay.Axis // of the archive; empty means [DefaultAxes]
-	Distance     string       // instrument of the diversity gate; empty means the best installed
-	Technical    []string     // instruments that may serve the technical gates; empty means all installed that have a better direction
-	Warmup       int          // images before thresholds are computed from controls; 0 means 24
-	SameQuantile float64      // quantile of the controls' distances that is the diversity threshold; 0 means 0.95
-	FalseRefusal float64      // share of the series' own images a technical gate may refuse; 0 means 0.05
-	Tau          float64      // probability that a challenger is better before it replaces an elite; 0 means 0.75
-	Workers      int          // images measured at once; 0 means one per CPU
-	Limits       pixel.Limits
-	Log          *slog.Logger     // nil discards
-	Now          func() time.Time // nil means time.Now
+	Axes           []assay.Axis // of the archive; empty means [DefaultAxes]
+	Distance       string       // instrument of the diversity gate; empty means the best installed
+	Adherence      string       // instrument of the adherence gate, one that reads images with prompts; empty means the best CLIP Score installed
+	Style          string       // instrument of the style gate; empty means the best installed
+	Technical      []string     // instruments that may serve the technical gates; empty means all installed that have a better direction and run no network
+	Warmup         int          // images before thresholds are computed from controls; 0 means 24
+	SameQuantile   float64      // quantile of the controls' distances that is the diversity threshold; 0 means 0.95
+	ChanceQuantile float64      // quantile of the readings with other images' prompts that is the adherence threshold; 0 means 0.95
+	StyleShare     float64      // share of the series' own images that lies below the style threshold; 0 means 0.1
+	StyleEnforce   bool         // let the style gate refuse, though no control supports it
+	AllowInt8      bool         // let gates and axes read networks run in 8-bit integers
+	FalseRefusal   float64      // share of the series' own images a technical gate may refuse; 0 means 0.05
+	Tau            float64      // probability that a challenger is better before it replaces an elite; 0 means 0.75
+	Workers        int          // images measured at once; 0 means one per CPU
+	Limits         pixel.Limits
+	Log            *slog.Logger     // nil discards
+	Now            func() time.Time // nil means time.Now
 }
 
 func (o Options) withDefaults() Options {
@@ -89,6 +97,8 @@ func (o Options) withDefaults() Options {
 	}
 	o.Warmup = cmp.Or(o.Warmup, 24)
 	o.SameQuantile = cmp.Or(o.SameQuantile, 0.95)
+	o.ChanceQuantile = cmp.Or(o.ChanceQuantile, gate.DefaultQuantile)
+	o.StyleShare = cmp.Or(o.StyleShare, gate.DefaultPercentile)
 	o.FalseRefusal = cmp.Or(o.FalseRefusal, 0.05)
 	o.Tau = cmp.Or(o.Tau, 0.75)
 	if o.Workers < 1 {
@@ -144,10 +154,18 @@ func Open(ctx context.Context, name string, f facts, tools Tools, opt Options) (
 // Name returns the name of the series.
 func (s *Series) Name() string { return s.name }
 
-// imageInstruments are those measured on every image that enters.
+// imageInstruments are those that read every image that enters.
 func (s *Series) imageInstruments() []*metric.Instrument {
 	return slices.DeleteFunc(slices.Clone(s.tools.Instruments), func(in *metric.Instrument) bool {
 		return in.Kind != metric.OfImage
+	})
+}
+
+// readers are the instruments that read an image that came with the prompt:
+// those that read images and, if there is a prompt, those that read it too.
+func (s *Series) readers(prompt string) []*metric.Instrument {
+	return slices.DeleteFunc(slices.Clone(s.tools.Instruments), func(in *metric.Instrument) bool {
+		return in.Kind != metric.OfImage && (in.Kind != metric.OfPrompt || !hasPrompt(prompt))
 	})
 }
 

@@ -22,19 +22,26 @@ type View struct {
 	Thresholds []assay.Threshold // one a gate, by name of the gate
 	Archive    *archive.Archive
 
-	gates  []string
-	warmup int
-	tools  Tools
-	rows   []row // by Seq−1
-	seqs   map[assay.Digest]int64
-	count  int // rows that are measured
+	gates   []string
+	reads   []*assay.Identity   // what each gate reads; nil if that is pairs, or nothing yet
+	lacking []string            // by gate: why it reads nothing yet, and the remedy
+	guard   *gate.GuardEvidence // of the style gate's threshold; nil if it has none
+	rules   gate.Rules
+	warmup  int
+	tools   Tools
+	rows    []row // by Seq−1
+	seqs    map[assay.Digest]int64
+	prompts map[string]bool // the first two distinct ones, see promptKey
+	count   int             // rows that are measured
 }
 
 // A row is what the view keeps of an entry.
 type row struct {
 	image     assay.Digest
-	values    []float64 // of the grid's axes; NaN where not measured
-	readings  []float64 // of the technical gates; NaN where not measured by the threshold's instrument
+	text      assay.Digest // of the prompt; zero if there is none that can be read
+	values    []float64    // of the grid's axes; NaN where not measured
+	readings  []float64    // of the gates but diversity; NaN where not measured by what the gate reads
+	guard     float64      // what the style gate's guard reads; NaN where not measured
 	neighbour assay.Neighbour
 	recorded  bool // measured to the end, neighbour included
 	placed    bool
@@ -74,7 +81,9 @@ func (s *Series) fresh(ctx context.Context) (*View, error) {
 }
 
 func (s *Series) build(ctx context.Context, version string) (*View, error) {
-	v := &View{Version: version, gates: Gates(), warmup: s.opt.Warmup, tools: s.tools, seqs: map[assay.Digest]int64{}}
+	v := &View{Version: version, gates: Gates(), rules: s.rules(), warmup: s.opt.Warmup, tools: s.tools,
+		seqs: map[assay.Digest]int64{}, prompts: map[string]bool{}}
+	v.reads, v.lacking = make([]*assay.Identity, len(v.gates)), make([]string, len(v.gates))
 	var err error
 	if v.Grid, err = s.facts.Grid(ctx, s.name); errors.Is(err, assay.ErrNotFound) {
 		v.Grid, err = assay.GridSpec{Series: s.name, Axes: s.opt.Axes}, nil
@@ -112,7 +121,7 @@ func (s *Series) load(ctx context.Context, v *View) error {
 			return err
 		}
 		for _, e := range entries {
-			v.row(e.Seq, e.Image)
+			v.enter(e)
 		}
 		if len(entries) < entryWindow {
 			break
@@ -121,7 +130,7 @@ func (s *Series) load(ctx context.Context, v *View) error {
 	for k, axis := range v.Grid.Axes {
 		want := s.current(axis.Descriptor)
 		err := s.facts.SeriesReadings(ctx, s.name, axis.Descriptor, func(seq int64, r assay.Reading) error {
-			if want == nil || r.Identity == *want {
+			if (want == nil || r.Identity == *want) && v.rules.Accepts(r.Identity) == "" {
 				v.row(seq, r.Image).values[k] = r.Value
 			}
 			return nil
@@ -130,20 +139,13 @@ func (s *Series) load(ctx context.Context, v *View) error {
 			return err
 		}
 	}
-	for k, name := range v.gates {
-		th := v.threshold(name)
-		if th == nil || name == diversityGate {
-			continue
-		}
-		err := s.facts.SeriesReadings(ctx, s.name, th.Instrument, func(seq int64, r assay.Reading) error {
-			if r.Identity == th.Identity {
-				v.row(seq, r.Image).readings[k] = r.Value
-			}
-			return nil
-		})
-		if err != nil {
+	for k := range v.gates {
+		if err := s.loadGate(ctx, v, k); err != nil {
 			return err
 		}
+	}
+	if err := s.loadGuard(ctx, v); err != nil {
+		return err
 	}
 	th := v.threshold(diversityGate)
 	return s.facts.Neighbours(ctx, s.name, func(n assay.Neighbour) error {
@@ -157,6 +159,59 @@ func (s *Series) load(ctx context.Context, v *View) error {
 		if !r.recorded {
 			r.recorded = true
 			v.count++
+		}
+		return nil
+	})
+}
+
+// loadGate fills the rows with what the k-th gate reads: by its threshold's
+// instrument or, before there is a threshold, by the one that would serve it.
+func (s *Series) loadGate(ctx context.Context, v *View, k int) error {
+	name := v.gates[k]
+	var names []string
+	if th := v.threshold(name); th != nil && name != diversityGate {
+		v.reads[k], names = &th.Identity, []string{th.Instrument}
+	} else if g, ok := s.serving(name); ok && th == nil {
+		if names = g.names; g.named != "" {
+			names = []string{g.named}
+		}
+		if in, err := s.chosen(name); err == nil {
+			id := in.Identity()
+			v.reads[k], names = &id, []string{in.Name}
+		} else {
+			v.lacking[k] = err.Error()
+		}
+	}
+	for _, instrument := range names {
+		err := s.facts.SeriesReadings(ctx, s.name, instrument, func(seq int64, r assay.Reading) error {
+			if v.reads[k] == nil { // no instrument is at hand, but one has been
+				v.reads[k] = &r.Identity
+			}
+			if r.Identity == *v.reads[k] {
+				v.row(seq, r.Image).readings[k] = r.Value
+			}
+			return nil
+		})
+		if err != nil || v.reads[k] != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadGuard fills the rows with what the style gate's guard reads.
+func (s *Series) loadGuard(ctx context.Context, v *View) error {
+	th := v.threshold(styleGate)
+	if th == nil {
+		return nil
+	}
+	var err error
+	if v.guard, err = gate.GuardOf(*th); err != nil || v.guard == nil {
+		return err
+	}
+	return s.facts.SeriesReadings(ctx, s.name, v.guard.Instrument, func(seq int64, r assay.Reading) error {
+		if r.Identity == v.guard.Identity {
+			v.row(seq, r.Image).guard = r.Value
 		}
 		return nil
 	})
@@ -191,10 +246,22 @@ func (s *Series) replay(ctx context.Context, v *View) error {
 	return nil
 }
 
+// enter makes the row of an entry, once.
+func (v *View) enter(e assay.Entry) *row {
+	r := v.row(e.Seq, e.Image)
+	if hasPrompt(e.Prompt) && r.text.IsZero() {
+		r.text = assay.DigestOfText(e.Prompt)
+		if len(v.prompts) < 2 { // whether there are others is all that is asked
+			v.prompts[promptKey(e.Prompt)] = true
+		}
+	}
+	return r
+}
+
 // row returns the row of an entry, made if need be.
 func (v *View) row(seq int64, image assay.Digest) *row {
 	for int64(len(v.rows)) < seq {
-		v.rows = append(v.rows, row{values: nans(len(v.Grid.Axes)), readings: nans(len(v.gates))})
+		v.rows = append(v.rows, row{values: nans(len(v.Grid.Axes)), readings: nans(len(v.gates)), guard: math.NaN()})
 	}
 	r := &v.rows[seq-1]
 	if r.image.IsZero() {
@@ -214,17 +281,23 @@ func nans(n int) []float64 {
 
 // add takes in a measurement that was just recorded. Twice changes nothing.
 func (v *View) add(e assay.Entry, m assay.Measurement) {
-	r := v.row(e.Seq, e.Image)
+	r := v.enter(e)
 	for _, reading := range m.Readings {
+		if !reading.Ref.IsZero() || !reading.Text.IsZero() && reading.Text != r.text {
+			continue
+		}
 		for k, axis := range v.Grid.Axes {
-			if reading.Instrument == axis.Descriptor {
+			if reading.Instrument == axis.Descriptor && v.rules.Accepts(reading.Identity) == "" {
 				r.values[k] = reading.Value
 			}
 		}
-		for k, name := range v.gates {
-			if th := v.threshold(name); th != nil && name != diversityGate && reading.Identity == th.Identity {
+		for k := range v.gates {
+			if v.reads[k] != nil && reading.Identity == *v.reads[k] {
 				r.readings[k] = reading.Value
 			}
+		}
+		if v.guard != nil && reading.Identity == v.guard.Identity {
+			r.guard = reading.Value
 		}
 	}
 	if len(m.Neighbours) > 0 && !r.recorded {
@@ -275,60 +348,6 @@ func (v *View) Calibrated() bool { return v.threshold(diversityGate) != nil }
 
 // Images returns how many images the series has measured.
 func (v *View) Images() int { return v.count }
-
-// verdicts asks every gate about a row.
-func (v *View) verdicts(r *row) []assay.GateResult {
-	out := make([]assay.GateResult, 0, len(v.gates))
-	for k, name := range v.gates {
-		th := v.threshold(name)
-		if th == nil {
-			out = append(out, v.unruled(r, name))
-			continue
-		}
-		var reading *assay.Reading
-		if name == diversityGate {
-			reading = neighbourReading(r)
-		} else if !math.IsNaN(r.readings[k]) {
-			reading = &assay.Reading{Identity: th.Identity, Image: r.image, Value: r.readings[k]}
-		}
-		if name == diversityGate && r.recorded && r.neighbour.Nearest.IsZero() {
-			out = append(out, assay.GateResult{Gate: name, Verdict: assay.Pass, Mode: th.Mode, Threshold: &th.Value,
-				Reason: "the first image of the series: nothing to be near to"})
-			continue
-		}
-		out = append(out, gate.Judge(name, th, reading, v.missing(th)))
-	}
-	return out
-}
-
-// unruled is the verdict of a gate that has no threshold yet.
-func (v *View) unruled(r *row, name string) assay.GateResult {
-	res := assay.GateResult{Gate: name, Verdict: assay.Abstain, Mode: assay.Shadow}
-	if name == diversityGate {
-		res.Reading = neighbourReading(r)
-	}
-	if v.count < v.warmup {
-		res.Reason = fmt.Sprintf("no threshold yet: %d of %d images measured; then thresholds are computed from controls", v.count, v.warmup)
-	} else {
-		res.Reason = "no threshold: too few of the images could be read to set one; `assay gate calibrate --controls` tries again"
-	}
-	return res
-}
-
-func neighbourReading(r *row) *assay.Reading {
-	if !r.recorded || r.neighbour.Nearest.IsZero() {
-		return nil
-	}
-	return &assay.Reading{Identity: r.neighbour.Identity, Image: r.image, Ref: r.neighbour.Nearest, Value: r.neighbour.Value}
-}
-
-// missing says why a gate has nothing to decide with, and the remedy.
-func (v *View) missing(th *assay.Threshold) string {
-	if _, err := v.tools.Find(th.Instrument); err != nil {
-		return err.Error()
-	}
-	return fmt.Sprintf("%s has not read this image; `assay gate calibrate --controls` measures what can be measured", th.Instrument)
-}
 
 // decision says where an entry stands now, and on what basis.
 func (v *View) decision(seq int64) assay.Decision {
@@ -412,8 +431,12 @@ func (s *Series) ensureGrid(ctx context.Context) error {
 		return err
 	}
 	for _, a := range s.opt.Axes {
-		if _, err := s.tools.Find(a.Descriptor); err != nil {
+		in, err := s.tools.Find(a.Descriptor)
+		if err != nil {
 			return fmt.Errorf("axis %s: %w", a.Descriptor, err)
+		}
+		if why := s.usable(in); why != "" {
+			return fmt.Errorf("axis %s: %s: %w", a.Descriptor, why, assay.ErrInvalid)
 		}
 	}
 	_, err = s.facts.PutGrid(ctx, assay.GridSpec{Series: s.name, Axes: s.opt.Axes, Reason: "bounds as configured", Created: s.opt.Now()})

@@ -113,6 +113,81 @@ func testSeriesReadings(t *testing.T, db *DB) {
 	is(t, "fn's error", err, stop)
 }
 
+// An image may be read with several texts, each once; a series sees the reading
+// with its own entry's prompt.
+func testTexts(t *testing.T, db *DB) {
+	ctx := t.Context()
+	img, data := picture(1)
+	prompts := map[string]string{"a": "a cat", "b": "a dog\x00 猫", "none": ""}
+	for _, series := range []string{"a", "b", "none"} {
+		must(t, db.CreateSeries(ctx, series))
+		_, _, err := db.Enter(ctx, img, data, assay.Entry{Series: series, Prompt: prompts[series]})
+		must(t, err)
+	}
+	cat := assay.Reading{Identity: niqe, Image: img.ID, Text: assay.DigestOfText("a cat"), Value: 1, Created: epoch}
+	dog := assay.Reading{Identity: niqe, Image: img.ID, Text: assay.DigestOfText(prompts["b"]), Value: 2, Created: epoch}
+	other := assay.Reading{Identity: niqe, Image: img.ID, Text: assay.DigestOfText("A cat"), Value: 3, Created: epoch}
+	second := assay.Reading{Identity: niqe2, Image: img.ID, Text: cat.Text, Value: 4, Created: epoch}
+	alone := assay.Reading{Identity: lpips, Image: img.ID, Value: 5, Created: epoch}
+	all := []assay.Reading{cat, dog, other, second, alone}
+	for range 2 {
+		must(t, db.Record(ctx, Measurement{Series: "none", Seq: 1, Readings: all}))
+	}
+	changed := dog
+	changed.Value = 99
+	must(t, db.Record(ctx, Measurement{Series: "a", Seq: 1, Readings: []assay.Reading{changed}}))
+	got, err := db.Readings(ctx, img.ID)
+	must(t, err)
+	same(t, "readings", got, all)
+	check := func(series, instrument string, want ...assay.Reading) {
+		t.Helper()
+		var got []assay.Reading
+		must(t, db.SeriesReadings(ctx, series, instrument, func(_ int64, r assay.Reading) error {
+			got = append(got, r)
+			return nil
+		}))
+		same(t, instrument+" in series "+series, got, want)
+	}
+	check("a", "niqe", cat, second)
+	check("b", "niqe", dog)
+	check("none", "niqe")
+	check("none", "lpips-squeeze", alone)
+	has, err := db.Has(ctx, img.ID, []assay.Identity{niqe, lpips})
+	must(t, err)
+	same(t, "Has: readings with a text do not count", has, []bool{false, true})
+}
+
+// The embeddings of one image come back in the order of recording, whatever
+// series it was recorded in, each under the identity it was stored with.
+func testImageEmbeddings(t *testing.T, db *DB) {
+	ctx := t.Context()
+	fill(t, db, "s", 2)
+	fill(t, db, "other", 1)
+	a, b := pictureID(1), pictureID(2)
+	int8 := lpips
+	int8.Runtime = "onnxruntime 1.30.0 cpu int8"
+	want := []assay.Embedding{
+		{Identity: niqe2, Image: a, Vector: []float32{1, -2.5}},
+		{Identity: lpips, Image: a, Vector: []float32{math.MaxFloat32}},
+		{Identity: int8, Image: a, Vector: []float32{3, 4, 5}},
+		{Identity: niqe, Image: a, Vector: []float32{math.SmallestNonzeroFloat32}},
+	}
+	for range 2 { // the second time is a no-op
+		must(t, db.Record(ctx, Measurement{Series: "s", Seq: 1, Embeddings: want[:2]}))
+		must(t, db.Record(ctx, Measurement{Series: "s", Seq: 2, Embeddings: []assay.Embedding{{Identity: niqe, Image: b, Vector: []float32{9}}}}))
+		must(t, db.Record(ctx, Measurement{Series: "other", Seq: 1, Embeddings: want[2:]}))
+	}
+	changed := want[0]
+	changed.Vector = []float32{7, 7}
+	must(t, db.Record(ctx, Measurement{Series: "s", Seq: 1, Embeddings: []assay.Embedding{changed}}))
+	got, err := db.ImageEmbeddings(ctx, a)
+	must(t, err)
+	same(t, "embeddings: the first stand", got, want)
+	got, err = db.ImageEmbeddings(ctx, pictureID(9))
+	must(t, err)
+	same(t, "of an image that is not stored", got, []assay.Embedding(nil))
+}
+
 func testEmbeddings(t *testing.T, db *DB) {
 	ctx := t.Context()
 	const n = vectorWindow + 3 // more than one window

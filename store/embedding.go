@@ -77,10 +77,7 @@ func (db *DB) Embeddings(ctx context.Context, series string, id assay.Identity, 
 			if err := rows.Scan(&p.seq, (*digest)(&p.row.Image), &vector); err != nil {
 				return p, err
 			}
-			p.row.Vector = make([]float32, len(vector)/4)
-			for i := range p.row.Vector {
-				p.row.Vector[i] = math.Float32frombits(binary.LittleEndian.Uint32(vector[4*i:]))
-			}
+			p.row.Vector = floats(vector)
 			return p, nil
 		}, `SELECT e.seq, i.id, v.vector
 			FROM entry e
@@ -98,6 +95,30 @@ func (db *DB) Embeddings(ctx context.Context, series string, id assay.Identity, 
 		}
 		return nil
 	})
+}
+
+// floats reads the column vector.
+func floats(column []byte) []float32 {
+	v := make([]float32, len(column)/4)
+	for i := range v {
+		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(column[4*i:]))
+	}
+	return v
+}
+
+// ImageEmbeddings returns every embedding of the image, of all identities, in
+// the order in which they were stored; none is no error, nor is an image that
+// is not stored. The vectors are the caller's.
+func (db *DB) ImageEmbeddings(ctx context.Context, image assay.Digest) ([]assay.Embedding, error) {
+	return list(ctx, db, func(rows *sql.Rows) (assay.Embedding, error) {
+		e := assay.Embedding{Image: image}
+		var vector sql.RawBytes
+		err := rows.Scan(&e.Instrument, &e.Version, &e.Checkpoint, &e.Preparation, &e.Runtime, &e.Synthetic, &vector)
+		e.Vector = floats(vector)
+		return e, err
+	}, `SELECT d.instrument, d.version, d.checkpoint, d.preparation, d.runtime, d.synthetic, v.vector
+		FROM image i JOIN embedding v ON v.image = i.num JOIN identity d ON d.id = v.identity
+		WHERE i.id = $1 ORDER BY v.id`, image[:])
 }
 
 // Neighbours calls fn with each neighbour recorded in the series, in order of

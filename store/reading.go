@@ -16,7 +16,7 @@ import (
 type Measurement = assay.Measurement
 
 // Record stores a measurement in one transaction. What is stored already, by
-// identity, image and second image, stands and is not compared: recording again
+// identity, image, second image and text, stands and is not compared: recording again
 // is a no-op. A number that is not finite, an image other than the entry's, or a
 // neighbour that came later is an error wrapping [assay.ErrInvalid]; a series,
 // entry or second image that does not exist is one wrapping [assay.ErrNotFound].
@@ -88,38 +88,41 @@ func (t *tx) addReading(num int64, r assay.Reading) error {
 	if err != nil {
 		return err
 	}
-	var ref, warnings any
+	var ref, text, warnings any
 	if !r.Ref.IsZero() {
 		if ref, err = t.imageNum(r.Ref); err != nil {
 			return fmt.Errorf("reading %s: second %w", r.Instrument, err)
 		}
 	}
+	if !r.Text.IsZero() {
+		text = r.Text[:]
+	}
 	if len(r.Warnings) > 0 {
-		text, err := json.Marshal(r.Warnings)
+		list, err := json.Marshal(r.Warnings)
 		if err != nil {
 			return fmt.Errorf("reading %s: warnings: %w: %w", r.Instrument, err, assay.ErrInvalid)
 		}
-		warnings = string(text)
+		warnings = string(list)
 	}
-	_, err = t.exec(`INSERT INTO reading (image, ref, identity, value, warnings, created)
-		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`, num, ref, identity, r.Value, warnings, t.at(r.Created))
+	_, err = t.exec(`INSERT INTO reading (image, ref, text, identity, value, warnings, created)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`, num, ref, text, identity, r.Value, warnings, t.at(r.Created))
 	return err
 }
 
-// Readings returns all readings of the image, with and without a second image,
-// in the order in which they were stored; none is no error.
+// Readings returns all readings of the image, with and without a second image
+// or a text, whatever series the text is of, in the order in which they were stored; none is no error.
 func (db *DB) Readings(ctx context.Context, image assay.Digest) ([]assay.Reading, error) {
 	return list(ctx, db, func(rows *sql.Rows) (assay.Reading, error) {
 		r := assay.Reading{Image: image}
 		var warnings sql.NullString
 		err := rows.Scan(&r.Instrument, &r.Version, &r.Checkpoint, &r.Preparation, &r.Runtime, &r.Synthetic,
-			(*digest)(&r.Ref), &r.Value, &warnings, (*instant)(&r.Created))
+			(*digest)(&r.Ref), (*digest)(&r.Text), &r.Value, &warnings, (*instant)(&r.Created))
 		if err != nil {
 			return r, err
 		}
 		return r, setWarnings(&r, warnings)
 	}, `SELECT d.instrument, d.version, d.checkpoint, d.preparation, d.runtime, d.synthetic,
-			f.id, r.value, r.warnings, r.created
+			f.id, r.text, r.value, r.warnings, r.created
 		FROM image i JOIN reading r ON r.image = i.num JOIN identity d ON d.id = r.identity
 		LEFT JOIN image f ON f.num = r.ref
 		WHERE i.id = $1 ORDER BY r.id`, image[:])
@@ -159,31 +162,42 @@ func (db *DB) pages(ctx context.Context, series string, size int64, page func(id
 	return nil
 }
 
-// placed is a row, the place in the series that it belongs to and the number of
-// its identity. Numbers are looked up in Go: joining would make four new
-// strings a row.
+// placed is a row, the place in the series that it belongs to, the number of
+// its identity and, if the row has a text, the prompt of the place. Numbers are
+// looked up in Go: joining would make four new strings a row.
 type placed[T any] struct {
 	seq      int64
 	identity int64
+	prompt   string
 	row      T
 }
 
 // SeriesReadings calls fn with each reading of one image alone (none of pairs)
 // that the instrument has made in the series, in order of place; identities of
-// the same instrument come in the order in which they were stored. It stops at
-// fn's first error and returns it. Entries that arrive meanwhile are left out.
-// fn may use the DB.
+// the same instrument come in the order in which they were stored. Of readings
+// with a text only those with the entry's own prompt are among them: an image
+// may stand in another series with another. It stops at fn's first error and
+// returns it. Entries that arrive meanwhile are left out. fn may use the DB.
 func (db *DB) SeriesReadings(ctx context.Context, series, instrument string, fn func(seq int64, r assay.Reading) error) error {
-	var ids map[int64]assay.Identity
+	ids, err := db.identitiesOf(ctx, instrument)
+	if err != nil {
+		return err
+	}
+	if len(ids) == 0 { // nobody has it; looking through the series would find that out slowly
+		_, err := db.seriesID(ctx, series)
+		return err
+	}
 	return db.pages(ctx, series, window, func(id, first, last int64) error {
 		rows, err := list(ctx, db, func(rows *sql.Rows) (p placed[assay.Reading], err error) {
 			var warnings sql.NullString
-			err = rows.Scan(&p.seq, (*digest)(&p.row.Image), &p.identity, &p.row.Value, &warnings, (*instant)(&p.row.Created))
+			err = rows.Scan(&p.seq, (*digest)(&p.row.Image), &p.identity, (*digest)(&p.row.Text), &p.prompt,
+				&p.row.Value, &warnings, (*instant)(&p.row.Created))
 			if err != nil {
 				return p, err
 			}
 			return p, setWarnings(&p.row, warnings)
-		}, `SELECT e.seq, i.id, r.identity, r.value, r.warnings, r.created
+		}, `SELECT e.seq, i.id, r.identity, r.text, CASE WHEN r.text IS NULL THEN '' ELSE e.prompt END,
+				r.value, r.warnings, r.created
 			FROM entry e
 			JOIN reading r ON r.image = e.image
 				AND r.identity IN (SELECT id FROM identity WHERE instrument = $4) AND coalesce(r.ref, 0) = 0
@@ -194,7 +208,10 @@ func (db *DB) SeriesReadings(ctx context.Context, series, instrument string, fn 
 			return err
 		}
 		for _, p := range rows {
-			if _, ok := ids[p.identity]; !ok { // not looked up yet, or newer than the look-up
+			if !p.row.Text.IsZero() && p.row.Text != assay.DigestOfText(p.prompt) {
+				continue
+			}
+			if _, ok := ids[p.identity]; !ok { // newer than the look-up
 				if ids, err = db.identitiesOf(ctx, instrument); err != nil {
 					return err
 				}
@@ -208,7 +225,8 @@ func (db *DB) SeriesReadings(ctx context.Context, series, instrument string, fn 
 	})
 }
 
-// Has tells, for each identity, whether its reading of the image alone exists.
+// Has tells, for each identity, whether its reading of the image alone exists:
+// one with neither a second image nor a text.
 func (db *DB) Has(ctx context.Context, image assay.Digest, ids []assay.Identity) ([]bool, error) {
 	has := make([]bool, len(ids))
 	if len(ids) == 0 {
@@ -219,7 +237,7 @@ func (db *DB) Has(ctx context.Context, image assay.Digest, ids []assay.Identity)
 		return id, err
 	}, `SELECT n.instrument, n.version, n.checkpoint, n.preparation, n.runtime, n.synthetic
 		FROM image i JOIN reading r ON r.image = i.num JOIN identity n ON n.id = r.identity
-		WHERE i.id = $1 AND r.ref IS NULL`, image[:])
+		WHERE i.id = $1 AND r.ref IS NULL AND r.text IS NULL`, image[:])
 	if err != nil {
 		return nil, err
 	}

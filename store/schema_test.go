@@ -27,7 +27,7 @@ var valid = map[string]columns{
 	"entry": {"series": 1, "seq": 4, "image": 4, "path": "", "prompt": "", "negative": "", "generator": "", "settings": "{}",
 		"parents": make([]byte, 64), "created": 1},
 	"identity":   {"instrument": "x", "version": 1, "checkpoint": "", "preparation": "", "runtime": "go", "synthetic": 0},
-	"reading":    {"image": 1, "ref": 2, "identity": 1, "value": 1.5, "warnings": "[]", "created": 1},
+	"reading":    {"image": 1, "ref": 2, "text": make([]byte, 32), "identity": 1, "value": 1.5, "warnings": "[]", "created": 1},
 	"embedding":  {"image": 1, "identity": 1, "vector": make([]byte, 8), "created": 1},
 	"neighbour":  {"series": 1, "seq": 3, "identity": 1, "nearest": 2, "value": 0.0, "created": 1},
 	"control":    {"series": 1, "image": 1, "identity": 1, "transform": "none", "value": 1.0, "created": 1},
@@ -81,7 +81,9 @@ var broken = []struct {
 	{"reading_warnings_array", "reading", columns{"warnings": "{}"}},
 	{"reading_warnings_array", "reading", columns{"warnings": "["}},
 	{"reading_created_known", "reading", columns{"created": 0}},
-	{"reading_once", "reading", columns{"ref": nil}},
+	{"reading_once", "reading", columns{"ref": nil, "text": nil}},
+	{"reading_text_is_sha256", "reading", columns{"text": make([]byte, 31)}},
+	{"reading_text_is_sha256", "reading", columns{"text": []byte{}}},
 	{"FOREIGN KEY", "reading", columns{"image": 99}},
 	{"FOREIGN KEY", "reading", columns{"ref": 99}},
 	{"FOREIGN KEY", "reading", columns{"identity": 99}},
@@ -280,7 +282,7 @@ func TestFactsStay(t *testing.T) {
 		is(t, "delete from "+table, db.explain(err), assay.ErrInvalid, table+"_never_removed")
 	}
 	// REPLACE removes rows too.
-	is(t, "replace", db.explain(insert(ctx, db, "INSERT OR REPLACE", "reading", valid["reading"], columns{"ref": nil})),
+	is(t, "replace", db.explain(insert(ctx, db, "INSERT OR REPLACE", "reading", valid["reading"], columns{"ref": nil, "text": nil})),
 		assay.ErrInvalid, "reading_never_removed")
 	is(t, "replace", db.explain(insert(ctx, db, "INSERT OR REPLACE", "series", columns{"id": 1, "name": "new", "created": 1})),
 		assay.ErrInvalid, "series_never_removed")
