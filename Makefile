@@ -3,11 +3,18 @@
 GO ?= go
 PACKAGES ?= ./...
 
-.PHONY: test build vet runtime bench fuzz clean
+.PHONY: test race parity build vet runtime vocabulary bench fuzz clean
 
-test: vet build runtime
+test: vet build runtime vocabulary race parity
+
+race:
 	@command -v $${CC:-cc} >/dev/null || { echo "make test: the race detector wants a C compiler; install gcc or clang, or run: go test ./..."; exit 1; }
 	$(GO) test -race -timeout 20m $(PACKAGES)
+
+# Every large network against its authors' code, on made-up checkpoints of full
+# size: too slow under the race detector. It writes at most 15 GB, and removes it.
+parity:
+	$(GO) test -timeout 30m -run '^TestParity' -count 1 ./metric
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o assay ./cmd/assay
@@ -19,6 +26,11 @@ vet:
 # ONNX Runtime, through the package manager that is configured here.
 runtime: build
 	./assay runtime install
+
+# CLIP's word list, from its repository or, where that cannot be reached, from a
+# Python package. Without it the tests that read prompts are skipped.
+vocabulary: build
+	./assay models pull clip-vocabulary || echo "make: no CLIP vocabulary: tests that need it are skipped"
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)

@@ -27,24 +27,47 @@ import (
 )
 
 type benchFlags struct {
-	images, workers int
-	asJSON          bool
+	images, workers, rounds int
+	metrics                 []string
+	asJSON                  bool
+	limits                  limitFlags
+	towers                  towerFlags
 }
 
 func newBench(w world) *cobra.Command {
 	var f benchFlags
 	c := &cobra.Command{
-		Use:   "bench",
+		Use:   "bench [-m INSTRUMENTS [IMAGE ...]]",
 		Short: "Measure throughput here, beside this machine's own arithmetic peak",
 		Long: `Bench draws pictures of 512×512 pixels, adds them to a workspace in a temporary
 folder, and reports images per second end to end (reading, decoding, every
 installed instrument, gates, and facts synced to disk), milliseconds per
 instrument, and peak memory. The arithmetic peak is what ONNX Runtime's largest
-matrix product reaches here; without ONNX Runtime it is not measured.`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return bench(c.Context(), c, w, f) },
+matrix product reaches here; without ONNX Runtime it is not measured.
+
+With -m it times the large networks of instruments instead, on the images given or
+its own: how long they take to open, images per second of the networks alone and
+all the way from files, and the share of the fused multiply-adds that the CPU could
+do meanwhile. With --precision int8 it also says how near that comes to float32 on
+these images.`,
+		Example: "  assay bench\n  assay bench -m clip-score,dreamsim renders/*.png\n  assay bench -m clip-score --precision int8 renders/*.png",
+		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case f.images < 1 || f.rounds < 1 || f.workers < 0:
+				return usage("--images %d, --rounds %d, --workers %d: want at least 1, 1 and 0", f.images, f.rounds, f.workers)
+			case len(f.metrics) > 0:
+				return benchTowers(c.Context(), c, w, f, args)
+			case len(args) > 0:
+				return usage("images are for -m: the bench of `assay add` draws its own")
+			}
+			return bench(c.Context(), c, w, f)
+		},
 	}
-	c.Flags().IntVar(&f.images, "images", 100, "`IMAGES` to add after the thresholds are computed")
+	c.Flags().StringSliceVarP(&f.metrics, "metrics", "m", nil, "`INSTRUMENTS` whose large networks are timed")
+	c.Flags().IntVar(&f.rounds, "rounds", 5, "`ROUNDS` of which medians are taken, with -m")
+	c.Flags().IntVar(&f.images, "images", 100, "`IMAGES` to add after the thresholds are computed, or to measure in a round with -m")
+	f.limits.register(c)
+	f.towers.register(c)
 	c.Flags().IntVarP(&f.workers, "workers", "j", 0, "images measured at once; one per CPU if 0")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print one object")
 	return c
@@ -70,16 +93,13 @@ type benchInstrument struct {
 }
 
 func bench(ctx context.Context, c *cobra.Command, w world, f benchFlags) (err error) {
-	if f.images < 1 {
-		return usage("--images %d: want at least 1", f.images)
-	}
 	report := benchReport{CPUs: runtime.NumCPU(), Images: f.images}
 	fmt.Fprintln(w.err, "drawing pictures")
 	pictures, err := benchPictures(ctx)
 	if err != nil {
 		return err
 	}
-	tools, err := openToolbox(ctx, w, logger(c, w))
+	tools, err := openToolbox(ctx, w, logger(c, w), metric.TowerOptions{}, runtime.NumCPU(), quick)
 	if err != nil {
 		return err
 	}

@@ -15,23 +15,29 @@ func newDistance(w world) *cobra.Command {
 	var name string
 	var asJSON bool
 	var limits limitFlags
+	var towers towerFlags
 	c := &cobra.Command{
 		Use:     "distance -m NAME A B",
 		Short:   "Measure how far apart two images are",
 		Example: `  assay distance -m lpips-squeeze a.png b.png --json`,
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			return distance(c.Context(), c, w, name, limits, asJSON, args)
+			return distance(c.Context(), c, w, name, limits, towers, asJSON, args)
 		},
 	}
 	c.Flags().StringVarP(&name, "metric", "m", "layout", "the `INSTRUMENT`, one that reads pairs")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one object with the number's provenance")
 	limits.register(c)
+	towers.register(c)
 	return c
 }
 
-func distance(ctx context.Context, c *cobra.Command, w world, name string, limits limitFlags, asJSON bool, args []string) (err error) {
-	tools, err := openNamed(ctx, w, logger(c, w), []string{name})
+func distance(ctx context.Context, c *cobra.Command, w world, name string, limits limitFlags, towers towerFlags, asJSON bool, args []string) (err error) {
+	opt, err := towers.options()
+	if err != nil {
+		return err
+	}
+	tools, err := openNamed(ctx, w, logger(c, w), opt, 1, []string{name})
 	if err != nil {
 		return err
 	}

@@ -107,9 +107,11 @@ func examineInstruments(installed map[string]bool, runtime bool) []finding {
 	var ready []string
 	var out []finding
 	for _, spec := range metric.Catalogue() {
+		absent := slices.DeleteFunc(slices.Clone(spec.Models), func(model string) bool { return installed[model] })
 		switch {
-		case spec.Model != "" && !installed[spec.Model]:
-			out = append(out, finding{What: "instrument " + spec.Name, Detail: "its model " + spec.Model + " is not installed", Remedy: "assay models pull " + spec.Model})
+		case len(absent) > 0:
+			names := strings.Join(absent, " ")
+			out = append(out, finding{What: "instrument " + spec.Name, Detail: "not installed: " + names, Remedy: "assay models pull " + names})
 		case spec.Graph && !runtime:
 			out = append(out, finding{What: "instrument " + spec.Name, Detail: "it needs ONNX Runtime", Remedy: "assay runtime install"})
 		default:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
@@ -49,6 +50,35 @@ func (b binary) run(t *testing.T, args ...string) []byte {
 		t.Fatalf("assay %s: %v\n%s", strings.Join(args, " "), err, stderr.Bytes())
 	}
 	return out
+}
+
+// runAndKill runs a command and kills it when wait returns, which is sent a word
+// for every line the command prints. It reports whether the command still ran.
+func (b binary) runAndKill(t *testing.T, wait func(told <-chan struct{}), args ...string) bool {
+	t.Helper()
+	c := exec.Command(b.path, args...)
+	c.Env = b.env
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	told, ended := make(chan struct{}, 1<<16), make(chan error, 1)
+	go func() { // ends with the command
+		for lines := bufio.NewReader(out); ; told <- struct{}{} {
+			if _, err := lines.ReadBytes('\n'); err != nil {
+				break
+			}
+		}
+		close(told)
+		ended <- c.Wait()
+	}()
+	wait(told)
+	c.Process.Kill()
+	<-ended
+	return !c.ProcessState.Exited()
 }
 
 // realManifest writes a manifest of 355 real images: 145 of five text-to-image
@@ -151,22 +181,24 @@ func TestKill(t *testing.T) {
 	t.Logf("%d images in %.1f s undisturbed", n, whole.Seconds())
 
 	for kill := range 20 {
-		c := exec.Command(b.path, "add", "--manifest", manifest, "--dir", rough, "-o", "jsonl")
-		c.Env = b.env
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan error, 1)
-		go func() { ended <- c.Wait() }()
-		select {
-		case <-time.After(time.Duration(rand.Float64() * float64(whole) / 8)):
-			c.Process.Kill()
-			<-ended
-		case <-ended:
+		killed := b.runAndKill(t, func(told <-chan struct{}) {
+			if kill%2 == 0 { // early, where a run starts and computes thresholds
+				time.Sleep(time.Duration(rand.Float64() * float64(whole) / 8))
+				return
+			}
+			for range kill * n / 20 { // further on each time, among the images
+				if _, ok := <-told; !ok {
+					return
+				}
+			}
+		}, "add", "--manifest", manifest, "--dir", rough, "-o", "jsonl")
+		if !killed {
 			t.Logf("run %d ended before it was killed", kill)
 		}
 	}
-	got := results(t, b.run(t, "add", "--manifest", manifest, "--dir", rough, "-o", "jsonl"))
+	last := b.run(t, "add", "--manifest", manifest, "--dir", rough, "-o", "jsonl")
+	t.Logf("the last run knew %d of %d", bytes.Count(last, []byte(`"known":true`)), n)
+	got := results(t, last)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-undisturbed +killed:\n%s", diff)
 	}

@@ -36,10 +36,11 @@ func TestScripts(t *testing.T) {
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
 			env.Setenv("DATA", dataDir())
 			env.Setenv("ORT", ortLibrary())
+			env.Setenv("VOCAB", vocabularyDir())
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			have, known := map[string]bool{"data": dataDir() != "", "ort": ortLibrary() != ""}[cond]
+			have, known := map[string]bool{"data": dataDir() != "", "ort": ortLibrary() != "", "vocab": vocabularyDir() != ""}[cond]
 			switch {
 			case !known:
 				return false, fmt.Errorf("unknown condition %s", cond)
@@ -66,6 +67,23 @@ func ortLibrary() string {
 		return ""
 	}
 	return lib.Path
+}
+
+// vocabularyDir finds the folder with CLIP's vocabulary; empty if it is not there.
+func vocabularyDir() string {
+	path := os.Getenv("ASSAY_TEST_VOCAB")
+	if path == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return ""
+		}
+		path = filepath.Join(cache, "assay", "models", "clip-vocabulary", "bpe_simple_vocab_16e6.txt.gz")
+	}
+	abs, err := filepath.Abs(path)
+	if _, statErr := os.Stat(path); err != nil || statErr != nil {
+		return ""
+	}
+	return filepath.Dir(abs)
 }
 
 // dataDir finds the folder of real weights and human judgments; empty if it is

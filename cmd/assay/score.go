@@ -29,6 +29,7 @@ type scoreFlags struct {
 	shard   string
 	workers int
 	limits  limitFlags
+	towers  towerFlags
 }
 
 func newScore(w world) *cobra.Command {
@@ -36,13 +37,21 @@ func newScore(w world) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "score IMAGE|GLOB|DIR|- ...",
 		Short: "Read instruments on images; nothing is stored",
+		Long: `Score reads instruments on images and prints what they read.
+
+Instruments that compare an image with its prompt take the prompt of the
+manifest's row, else --prompt, else what the generator wrote into the file.
+Without -m everything installed is read that runs in milliseconds; -m all reads
+the large networks too.`,
 		Example: `  assay score -m sharpness,noise,entropy a.png b.jpg
+  assay score -m clip-score,laion-aes --prompt "a red fox in snow" a.png
   assay score -m lpips-squeeze --ref original.png copy.png
   assay score -r renders/ -o csv > readings.csv`,
 		RunE: func(c *cobra.Command, args []string) error { return score(c.Context(), c, w, &f, args) },
 	}
 	flags := c.Flags()
-	flags.StringSliceVarP(&f.metrics, "metrics", "m", nil, "`INSTRUMENTS` to read; all installed that fit if not given")
+	flags.StringSliceVarP(&f.metrics, "metrics", "m", nil, "`INSTRUMENTS` to read, or all; the quick ones that are installed if not given")
+	flags.StringVar(&f.in.base.Prompt, "prompt", "", "the `TEXT` the images should show")
 	flags.StringVar(&f.ref, "ref", "", "the reference `IMAGE` for instruments that read pairs")
 	flags.StringVarP(&f.out, "output", "o", "table", "table, json, jsonl or csv")
 	flags.StringVar(&f.shard, "shard", "", "read only every N-th image, starting at the I-th: `I/N`, I from 0")
@@ -50,6 +59,7 @@ func newScore(w world) *cobra.Command {
 	flags.StringVar(&f.in.manifest, "manifest", "", "a CSV or JSON-lines `FILE` with a column path")
 	flags.IntVarP(&f.workers, "workers", "j", 0, "images measured at once; one per CPU if 0")
 	f.limits.register(c)
+	f.towers.register(c)
 	return c
 }
 
@@ -74,7 +84,11 @@ func score(ctx context.Context, c *cobra.Command, w world, f *scoreFlags, args [
 	if list, err = shardOf(list, f.shard); err != nil {
 		return err
 	}
-	tools, err := scoreTools(ctx, c, w, f)
+	workers := f.workers
+	if workers < 1 {
+		workers = runtime.NumCPU()
+	}
+	tools, err := scoreTools(ctx, c, w, f, min(workers, len(list)))
 	if err != nil {
 		return err
 	}
@@ -90,10 +104,6 @@ func score(ctx context.Context, c *cobra.Command, w world, f *scoreFlags, args [
 	bar := newProgress(w, "scoring", len(list))
 	defer bar.stop()
 	partial := false
-	workers := f.workers
-	if workers < 1 {
-		workers = runtime.NumCPU()
-	}
 	err = inOrder(ctx, workers, list, func(ctx context.Context, in series.Input) scored {
 		return scoreOne(ctx, in, tools.Instruments, ref, refID, f.limits.limits())
 	}, func(s scored) error {
@@ -108,21 +118,22 @@ func score(ctx context.Context, c *cobra.Command, w world, f *scoreFlags, args [
 	return err
 }
 
-// scoreTools opens the instruments asked for: all must open; or, if none were
-// named, all that are installed.
-func scoreTools(ctx context.Context, c *cobra.Command, w world, f *scoreFlags) (*toolbox, error) {
+// scoreTools opens the instruments asked for, for so many images at once. All of
+// those named must open; else it is all that are installed, or all of these that
+// need no large network.
+func scoreTools(ctx context.Context, c *cobra.Command, w world, f *scoreFlags, callers int) (*toolbox, error) {
 	log := logger(c, w)
-	if len(f.metrics) == 0 {
-		all, err := openToolbox(ctx, w, log)
-		if err != nil {
-			return nil, err
-		}
-		all.Instruments = slices.DeleteFunc(all.Instruments, func(in *metric.Instrument) bool {
-			return in.Kind == metric.OfPair && f.ref == ""
-		})
-		return all, nil
+	opt, err := f.towers.options()
+	if err != nil {
+		return nil, err
 	}
-	t, err := openNamed(ctx, w, log, f.metrics)
+	everything := slices.Equal(f.metrics, []string{"all"})
+	if len(f.metrics) == 0 || everything {
+		return openToolbox(ctx, w, log, opt, callers, func(s metric.Spec) bool {
+			return (s.Kind != metric.OfPair || f.ref != "") && (everything || quick(s))
+		})
+	}
+	t, err := openNamed(ctx, w, log, opt, callers, f.metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -135,20 +146,32 @@ func scoreTools(ctx context.Context, c *cobra.Command, w world, f *scoreFlags) (
 }
 
 func readPicture(ctx context.Context, in series.Input, lim pixel.Limits) (*metric.Picture, assay.Digest, error) {
+	pic, _, id, err := readPrompted(ctx, in, lim)
+	return pic, id, err
+}
+
+// readPrompted is readPicture, and what the image should show: the caller's word,
+// else that of the generator that wrote the file.
+func readPrompted(ctx context.Context, in series.Input, lim pixel.Limits) (*metric.Picture, string, assay.Digest, error) {
 	data, err := in.Read()
 	if err != nil {
-		return nil, assay.Digest{}, err
+		return nil, "", assay.Digest{}, err
 	}
 	img, _, err := pixel.Decode(ctx, data, lim)
 	if err != nil {
-		return nil, assay.DigestOf(data), fmt.Errorf("%s: %w", in.Path, err)
+		return nil, "", assay.DigestOf(data), fmt.Errorf("%s: %w", in.Path, err)
 	}
-	return metric.NewPicture(img), assay.DigestOf(data), nil
+	prompt := in.Prompt
+	if prompt == "" {
+		meta, _ := pixel.ReadMeta(data)
+		prompt = meta.Prompt
+	}
+	return metric.NewPicture(img), prompt, assay.DigestOf(data), nil
 }
 
 func scoreOne(ctx context.Context, in series.Input, tools []*metric.Instrument, ref *metric.Picture, refID assay.Digest, lim pixel.Limits) scored {
 	s := scored{Path: in.Path, Readings: []assay.Reading{}}
-	pic, id, err := readPicture(ctx, in, lim)
+	pic, prompt, id, err := readPrompted(ctx, in, lim)
 	s.Digest = id
 	if err != nil {
 		s.Error = err.Error()
@@ -156,10 +179,15 @@ func scoreOne(ctx context.Context, in series.Input, tools []*metric.Instrument, 
 	}
 	for _, tool := range tools {
 		var r assay.Reading
-		if tool.Kind == metric.OfPair {
+		switch tool.Kind {
+		case metric.OfPair:
 			r, err = tool.Distance(ctx, pic, ref)
 			r.Ref = refID
-		} else {
+		case metric.OfPrompt:
+			if r, err = tool.MeasurePrompt(ctx, pic, prompt); prompt == "" {
+				err = fmt.Errorf("%s: the image came without a prompt; give --prompt", tool.Name)
+			}
+		default:
 			r, err = tool.Measure(ctx, pic)
 		}
 		if err != nil {

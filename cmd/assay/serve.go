@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,6 +56,24 @@ as part of the link.`,
 	return c
 }
 
+// reachable writes where a listener is found: one that listens on every address
+// is found at this machine's first one that others can reach.
+func reachable(at net.Addr) string {
+	tcp, ok := at.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return at.String()
+	}
+	host := "localhost"
+	addrs, _ := net.InterfaceAddrs() // without them this machine's own name for itself still works
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
+			host = n.IP.String()
+			break
+		}
+	}
+	return net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+}
+
 // serve serves the pages of ws until ctx ends.
 func serve(ctx context.Context, w world, ws *workspace, f serveFlags) error {
 	host, _, err := net.SplitHostPort(f.addr)
@@ -72,7 +91,7 @@ func serve(ctx context.Context, w world, ws *workspace, f serveFlags) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	link := "http://" + listener.Addr().String() + "/"
+	link := "http://" + reachable(listener.Addr()) + "/"
 	if f.token != "" {
 		link += "?token=" + f.token
 	}

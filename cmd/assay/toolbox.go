@@ -8,10 +8,15 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/metric"
+	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/onnx"
 	"github.com/gen-emerge/assay/ort"
 	"github.com/gen-emerge/assay/series"
@@ -22,33 +27,74 @@ import (
 type toolbox struct {
 	series.Tools
 	engine *engine
+	towers *metric.Towers
+	models *weights.Cache
 }
 
-// openToolbox opens every instrument of the catalogue whose model is installed.
-// What cannot be opened is missing, with the reason.
-func openToolbox(ctx context.Context, w world, log *slog.Logger) (*toolbox, error) {
-	t, models, err := emptyToolbox(w, log)
+// towerFlags are choices about the large networks.
+type towerFlags struct {
+	precision    string
+	plainBicubic bool
+	styleProbe   string
+	towerMemory  int64
+}
+
+func (f *towerFlags) register(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&f.precision, "precision", string(nn.Float32), "of the large networks: float32, or int8, which is faster and for bulk pre-filtering: its readings are no one else's")
+	flags.BoolVar(&f.plainBicubic, "hps-plain-bicubic", false, "resize for hps-v2 and hps-v2.1 without antialiasing, as in 2023")
+	flags.StringVar(&f.styleProbe, "style-probe", "", "a linear classifier of styles, a safetensors `FILE`, in place of the zero-shot one")
+	flags.Int64Var(&f.towerMemory, "tower-memory", 4<<10, "keep at most this many `MEGABYTES` of networks open")
+}
+
+func (f towerFlags) options() (metric.TowerOptions, error) {
+	if p := nn.Precision(f.precision); p != nn.Float32 && p != nn.Int8 {
+		return metric.TowerOptions{}, usage("--precision %s: want %s or %s", f.precision, nn.Float32, nn.Int8)
+	}
+	if f.towerMemory < 1 {
+		return metric.TowerOptions{}, usage("--tower-memory %d: want at least 1", f.towerMemory)
+	}
+	return metric.TowerOptions{Budget: f.towerMemory << 20, Precision: nn.Precision(f.precision),
+		PlainBicubic: f.plainBicubic, StyleProbe: f.styleProbe}, nil
+}
+
+// quick reports whether an instrument runs in milliseconds: a formula, or one
+// whose models are of the core tier.
+func quick(spec metric.Spec) bool {
+	return !slices.ContainsFunc(weights.Manifest(), func(m weights.Model) bool {
+		return m.Tier != weights.Core && slices.Contains(spec.Models, m.Name)
+	})
+}
+
+// openToolbox opens the instruments of the catalogue that are wanted and whose
+// models are installed. What cannot be opened is missing, with the reason.
+func openToolbox(ctx context.Context, w world, log *slog.Logger, opt metric.TowerOptions, callers int, want func(metric.Spec) bool) (*toolbox, error) {
+	t, err := emptyToolbox(w, log, opt, callers)
 	if err != nil {
 		return nil, err
 	}
 	for _, spec := range metric.Catalogue() {
-		in, err := metric.Open(ctx, spec.Name, models, t.engine)
+		err := t.installed(spec)
+		if err == nil && !want(spec) {
+			err = fmt.Errorf("%s is installed and was not asked for: %w", spec.Name, assay.ErrUnavailable)
+		}
+		if err == nil {
+			err = t.open(ctx, spec.Name)
+		}
 		if ctx.Err() != nil {
 			return nil, errors.Join(context.Cause(ctx), t.Close())
 		}
 		if err != nil {
 			log.Debug("instrument not at hand", "instrument", spec.Name, "why", err)
 			t.Missing[spec.Name] = err
-			continue
 		}
-		t.Instruments = append(t.Instruments, in)
 	}
 	return t, nil
 }
 
 // openNamed opens exactly the instruments named, in that order.
-func openNamed(ctx context.Context, w world, log *slog.Logger, names []string) (*toolbox, error) {
-	t, models, err := emptyToolbox(w, log)
+func openNamed(ctx context.Context, w world, log *slog.Logger, opt metric.TowerOptions, callers int, names []string) (*toolbox, error) {
+	t, err := emptyToolbox(w, log, opt, callers)
 	if err != nil {
 		return nil, err
 	}
@@ -56,27 +102,51 @@ func openNamed(ctx context.Context, w world, log *slog.Logger, names []string) (
 		if _, err := t.Find(name); err == nil {
 			continue
 		}
-		in, err := metric.Open(ctx, name, models, t.engine)
-		if err != nil {
+		if err := t.open(ctx, name); err != nil {
 			return nil, errors.Join(err, t.Close())
 		}
-		t.Instruments = append(t.Instruments, in)
 	}
 	return t, nil
+}
+
+// open adds one instrument. The library is loaded first, so that readings can
+// name its version.
+func (t *toolbox) open(ctx context.Context, name string) error {
+	if spec, ok := metric.Find(name); ok && spec.Graph && t.installed(spec) == nil {
+		if err := t.engine.start(ctx); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	in, err := t.towers.Open(ctx, name)
+	if err != nil {
+		return err
+	}
+	t.Instruments = append(t.Instruments, in)
+	return nil
+}
+
+// installed says why an instrument's models cannot be used, if they cannot.
+func (t *toolbox) installed(spec metric.Spec) error { return missingModel(t.models, spec) }
+
+func missingModel(models *weights.Cache, spec metric.Spec) error {
+	for _, model := range spec.Models {
+		if _, err := models.Files(model); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // formulas opens the instruments that need nothing installed: enough to read
 // views by. Of the others it says why an image has no reading.
 func formulas(w world) (*toolbox, error) {
-	t, models, err := emptyToolbox(w, slog.New(slog.DiscardHandler))
+	t, err := emptyToolbox(w, slog.New(slog.DiscardHandler), metric.TowerOptions{}, 1)
 	if err != nil {
 		return nil, err
 	}
 	for _, spec := range metric.Catalogue() {
-		if spec.Model != "" {
-			if _, err := models.Files(spec.Model); err != nil {
-				t.Missing[spec.Name] = err
-			} else {
+		if len(spec.Models) > 0 {
+			if t.Missing[spec.Name] = t.installed(spec); t.Missing[spec.Name] == nil {
 				t.Missing[spec.Name] = fmt.Errorf("%s has not read this image; `assay gate calibrate --controls` measures what can be measured", spec.Name)
 			}
 			continue
@@ -90,12 +160,17 @@ func formulas(w world) (*toolbox, error) {
 	return t, nil
 }
 
-func emptyToolbox(w world, log *slog.Logger) (*toolbox, *weights.Cache, error) {
+// emptyToolbox has no instruments yet. So many images will be in work at once:
+// one thread a run is then as fast as many, and leaves the other cores to
+// decoding; a single image gets all of them. The numbers are the same.
+func emptyToolbox(w world, log *slog.Logger, opt metric.TowerOptions, callers int) (*toolbox, error) {
 	models, err := weights.DefaultCache(w.getenv)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return &toolbox{Tools: series.Tools{Missing: map[string]error{}}, engine: &engine{w: w, log: log}}, models, nil
+	e := &engine{w: w, log: log, threads: max(1, runtime.NumCPU()/max(1, callers))}
+	return &toolbox{Tools: series.Tools{Missing: map[string]error{}}, engine: e, models: models,
+		towers: metric.NewTowers(models, e, opt)}, nil
 }
 
 // Close releases the instruments and the runtime.
@@ -104,16 +179,14 @@ func (t *toolbox) Close() error {
 	for _, in := range t.Instruments {
 		errs = append(errs, in.Close())
 	}
-	if t.engine != nil {
-		errs = append(errs, t.engine.close())
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, t.towers.Close(), t.engine.close())...)
 }
 
 // An engine is ONNX Runtime, found or installed when the first graph needs it.
 type engine struct {
-	w   world
-	log *slog.Logger
+	w       world
+	log     *slog.Logger
+	threads int // of one run
 
 	once sync.Once
 	rt   *ort.Runtime
@@ -177,11 +250,8 @@ func (e *engine) Name() string {
 }
 
 // Open prepares a graph.
-//
-// Many images in work at once keep the cores busy; one thread a run is then as
-// fast as many, and leaves the other cores to decoding.
 func (e *engine) Open(ctx context.Context, m *onnx.Model) (metric.Runner, error) {
-	return e.session(ctx, m, 1)
+	return e.session(ctx, m, e.threads)
 }
 
 // whole prepares a graph that may use every core.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,9 +17,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/metric"
 	"github.com/gen-emerge/assay/pixel"
 	"github.com/gen-emerge/assay/series"
 	"github.com/gen-emerge/assay/store"
+	"github.com/gen-emerge/assay/weights"
 )
 
 // seriesFlags are the settings of commands that work on a series.
@@ -26,6 +29,14 @@ type seriesFlags struct {
 	dir, series     string
 	axes            []string
 	distance        string
+	adherence       string
+	style           string
+	styleShare      float64
+	styleEnforce    bool
+	chanceQuantile  float64
+	allowInt8       bool
+	measure         []string
+	towers          towerFlags
 	technical       []string
 	warmup, workers int
 	sameQuantile    float64
@@ -64,6 +75,14 @@ func (s *seriesFlags) registerRules(c *cobra.Command) {
 	f := c.Flags()
 	f.StringSliceVar(&s.axes, "axis", nil, "an axis of a new series' map, `DESCRIPTOR:LO:HI:CELLS`; two to four of them")
 	f.StringVar(&s.distance, "distance", "", "the diversity gate's `INSTRUMENT`; the best installed if not given")
+	f.StringVar(&s.adherence, "adherence", "", "the adherence gate's `INSTRUMENT`; the best CLIP Score installed if not given")
+	f.StringVar(&s.style, "style", "", "the style gate's `INSTRUMENT`; the best installed if not given")
+	f.Float64Var(&s.styleShare, "style-share", 0.1, "share of the series' own images whose style is easiest to name: what the style gate tells")
+	f.BoolVar(&s.styleEnforce, "style-enforce", false, "let the style gate refuse, though no control supports it")
+	f.Float64Var(&s.chanceQuantile, "chance-quantile", 0.95, "quantile of the readings with other images' prompts that is the adherence threshold")
+	f.BoolVar(&s.allowInt8, "allow-int8", false, "let gates and the map read networks run in 8-bit integers")
+	f.StringSliceVar(&s.measure, "measure", nil, "`INSTRUMENTS` to read besides the quick ones and those of the gates, or all")
+	s.towers.register(c)
 	f.StringSliceVar(&s.technical, "technical", nil, "`INSTRUMENTS` that may serve the technical gates; all installed if not given")
 	f.IntVar(&s.warmup, "warmup", 24, "images after which thresholds are computed from controls")
 	f.Float64Var(&s.sameQuantile, "same-quantile", 0.95, "quantile of the distances between trivial variants that is the diversity threshold")
@@ -80,7 +99,8 @@ func (s *seriesFlags) options() (series.Options, error) {
 		return series.Options{}, err
 	}
 	return series.Options{
-		Axes: axes, Distance: s.distance, Technical: s.technical, Warmup: s.warmup, SameQuantile: s.sameQuantile,
+		Axes: axes, Distance: s.distance, Adherence: s.adherence, Style: s.style, StyleShare: s.styleShare, StyleEnforce: s.styleEnforce,
+		ChanceQuantile: s.chanceQuantile, AllowInt8: s.allowInt8, Technical: s.technical, Warmup: s.warmup, SameQuantile: s.sameQuantile,
 		FalseRefusal: s.falseRefusal, Tau: s.tau, Workers: s.workers, Limits: s.limits.limits(),
 	}, s.check()
 }
@@ -104,7 +124,8 @@ func (s *seriesFlags) check() error {
 	if s.warmup < 8 {
 		return usage("--warmup %d: controls need at least 8 images", s.warmup)
 	}
-	return errors.Join(within("same-quantile", s.sameQuantile, 0.5, 0.999), within("false-refusal", s.falseRefusal, 0.001, 0.5), within("tau", s.tau, 0.501, 0.999))
+	return errors.Join(within("style-share", s.styleShare, 0.001, 0.5), within("chance-quantile", s.chanceQuantile, 0.5, 0.999),
+		within("same-quantile", s.sameQuantile, 0.5, 0.999), within("false-refusal", s.falseRefusal, 0.001, 0.5), within("tau", s.tau, 0.501, 0.999))
 }
 
 // parseAxes reads DESCRIPTOR:LO:HI:CELLS.
@@ -163,7 +184,7 @@ func openWorkspace(ctx context.Context, c *cobra.Command, w world, f *seriesFlag
 	if err == nil && n == needViews {
 		ws.tools, err = formulas(w)
 	} else if err == nil {
-		ws.tools, err = openToolbox(ctx, w, opt.Log)
+		ws.tools, err = f.openTools(ctx, w, db, opt)
 	}
 	if err == nil {
 		ws.series, err = series.Open(ctx, f.series, db, ws.tools.Tools, opt)
@@ -172,6 +193,50 @@ func openWorkspace(ctx context.Context, c *cobra.Command, w world, f *seriesFlag
 		return nil, errors.Join(err, ws.Close())
 	}
 	return ws, nil
+}
+
+// openTools opens what the series reads: every quick instrument, those its gates
+// and its map stand on (the thresholds in force come before what is best now),
+// and those that are asked for.
+func (s *seriesFlags) openTools(ctx context.Context, w world, db *store.DB, opt series.Options) (*toolbox, error) {
+	towers, err := s.towers.options()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range s.measure {
+		if _, ok := metric.Find(name); !ok && name != "all" {
+			return nil, usage("--measure %s: no such instrument; did you mean %s?", name, strings.Join(metric.Suggest(name), ", "))
+		}
+	}
+	models, err := weights.DefaultCache(w.getenv)
+	if err != nil {
+		return nil, err
+	}
+	wanted := append(opt.Wanted(func(name string) bool {
+		spec, ok := metric.Find(name)
+		return ok && missingModel(models, spec) == nil
+	}), s.measure...)
+	thresholds, err := db.Thresholds(ctx, s.series)
+	if err != nil && !errors.Is(err, assay.ErrNotFound) {
+		return nil, err
+	}
+	for _, t := range thresholds {
+		wanted = append(wanted, t.Instrument)
+	}
+	grid, err := db.Grid(ctx, s.series)
+	if err != nil && !errors.Is(err, assay.ErrNotFound) {
+		return nil, err
+	}
+	for _, axis := range grid.Axes {
+		wanted = append(wanted, axis.Descriptor)
+	}
+	callers := s.workers
+	if callers == 0 {
+		callers = runtime.NumCPU()
+	}
+	return openToolbox(ctx, w, opt.Log, towers, callers, func(spec metric.Spec) bool {
+		return quick(spec) || slices.Contains(wanted, spec.Name) || slices.Contains(wanted, "all")
+	})
 }
 
 // mustExist refuses a series that is not there: reading must not make one.
