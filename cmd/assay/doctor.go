@@ -17,6 +17,7 @@ import (
 
 	"github.com/gen-emerge/assay/metric"
 	"github.com/gen-emerge/assay/ort"
+	"github.com/gen-emerge/assay/series"
 	"github.com/gen-emerge/assay/store"
 	"github.com/gen-emerge/assay/weights"
 )
@@ -118,7 +119,27 @@ func examineInstruments(installed map[string]bool, runtime bool) []finding {
 			ready = append(ready, spec.Name)
 		}
 	}
-	return append([]finding{{What: "instruments", Works: true, Detail: strings.Join(ready, ", ")}}, out...)
+	found := []finding{{What: "instruments", Works: true, Detail: strings.Join(ready, ", ")}}
+	return append(append(found, examineGates(ready)...), out...)
+}
+
+// examineGates tells what a new series' gates would read: the best installed.
+func examineGates(ready []string) []finding {
+	var out []finding
+	for _, s := range (series.Options{}).Serving(func(name string) bool { return slices.Contains(ready, name) }) {
+		f := finding{What: "gate " + s.Gate, Works: s.Instrument != "", Detail: "reads " + s.Instrument + ", the best installed"}
+		if !f.Works {
+			f.Detail, f.Remedy = "no instrument that could serve it is installed", remedies[s.Gate]
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// remedies install the smallest model that serves a gate.
+var remedies = map[string]string{
+	"adherence": "assay models pull clip-vit-b32 clip-vocabulary",
+	"style":     "assay models pull clip-vit-l14 clip-vocabulary",
 }
 
 // examineWorkspace checks the facts of the workspace, if there is one.
