@@ -12,10 +12,14 @@
 // Level 0 knows nothing but bytes and numbers. Package pixel turns files into
 // pixels, exactly as Pillow does, under limits that are checked before anything
 // is allocated; it also makes the tensors that networks read, and reads the
-// prompts that generators leave in their files. Package onnx builds graphs and
+// prompts that generators leave in their files. Package token does for prompts
+// what pixel does for pictures: it turns text into the numbers that networks
+// read, exactly as the authors' tokenizers do. Package onnx builds graphs and
 // writes them as data; it runs nothing. Package weights reads checkpoints
-// (safetensors, PyTorch zip and legacy, npz, LIBSVM) without executing a byte
-// of them, and keeps the table of models with their licences and digests.
+// (safetensors, PyTorch zip, legacy and TorchScript, npz, LIBSVM) without
+// executing a byte of them, keeps the table of models with their licences and
+// digests, turns official files into prepared ones, and writes made-up
+// checkpoints in the official containers.
 // Package stat is intervals, quantiles and agreement; package index finds
 // nearest neighbours, exactly.
 //
@@ -26,13 +30,16 @@
 // durable place: facts are appended, never changed.
 //
 // Level 2: package backbone describes networks, a file a family, a row a
-// variant. Package gate compares readings with thresholds, and computes
-// thresholds from controls. Package archive is the quality-diversity map: a grid
+// variant: one vision transformer serves CLIP, DINO and DreamSim, and what
+// containers call its parts is a map. Package gate compares readings with
+// thresholds, and computes thresholds from controls. Package archive is the quality-diversity map: a grid
 // of cells, each with one elite and the challengers that wait to be compared
 // with it.
 //
-// Level 3: package metric is the catalogue of instruments, one file each, with
-// direction, range, source, and how each was checked against its reference.
+// Level 3: package metric is the catalogue of instruments, with direction,
+// range, source, and how each was checked against its reference. Instruments
+// that stand on the same large network, a tower, share it and what it saw of a
+// picture; an embedding is stored once and serves them all.
 //
 // Level 4: package series makes the moves of an image's life: ingest, measure,
 // gate, place, ask a person, calibrate. It needs a store and instruments, and
