@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/gen-emerge/assay"
@@ -41,7 +42,7 @@ func Find(ctx context.Context, opt FindOptions) (Library, error) {
 	if path := os.Getenv(EnvLib); path != "" {
 		return given(path, EnvLib)
 	}
-	var tried []string
+	var folders []string
 	for _, c := range candidates(opt.CacheDir) {
 		if err := ctx.Err(); err != nil {
 			return Library{}, err
@@ -50,13 +51,17 @@ func Find(ctx context.Context, opt FindOptions) (Library, error) {
 			if _, err := load(c.path); err == nil {
 				return Library{Path: c.path, From: c.from}, nil
 			}
-		} else if isFile(c.path) {
+			continue
+		}
+		if isFile(c.path) {
 			return Library{Path: c.path, From: c.from}, nil
 		}
-		tried = append(tried, c.path)
+		if dir := filepath.Dir(c.path); !slices.Contains(folders, dir) {
+			folders = append(folders, dir)
+		}
 	}
-	return Library{}, fmt.Errorf("ONNX Runtime not found; looked for %s: %w; %s",
-		strings.Join(tried, ", "), assay.ErrUnavailable, remedy)
+	return Library{}, fmt.Errorf("ONNX Runtime is neither where the system looks for libraries nor in %s: %w; %s",
+		strings.Join(folders, ", "), assay.ErrUnavailable, remedy)
 }
 
 // given checks a path that somebody chose.

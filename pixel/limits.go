@@ -40,7 +40,7 @@ func (l Limits) orDefault() Limits {
 // checkBytes holds the length of a file against l, whose fields are all set.
 func (l Limits) checkBytes(n int) error {
 	if int64(n) > l.Bytes {
-		return fmt.Errorf("file of %d bytes is over the limit of %d; raise Limits.Bytes or make the file smaller: %w",
+		return fmt.Errorf("file of %d bytes is over the limit of %d; raise it (Limits.Bytes, --max-bytes) or make the file smaller: %w",
 			n, l.Bytes, assay.ErrInvalid)
 	}
 	return nil
@@ -52,10 +52,10 @@ func (l Limits) checkSize(format string, w, h int) error {
 	case w <= 0 || h <= 0:
 		return fmt.Errorf("%s: image of %d×%d pixels holds nothing: %w", format, w, h, assay.ErrInvalid)
 	case w > l.Side || h > l.Side:
-		return fmt.Errorf("%s: image of %d×%d pixels is over the limit of %d pixels a side; raise Limits.Side or scale it down: %w",
+		return fmt.Errorf("%s: image of %d×%d pixels is over the limit of %d pixels a side; raise it (Limits.Side, --max-side) or scale the image down: %w",
 			format, w, h, l.Side, assay.ErrInvalid)
 	case int64(w)*int64(h) > l.Pixels:
-		return fmt.Errorf("%s: image of %d×%d = %d pixels is over the limit of %d; raise Limits.Pixels or scale it down: %w",
+		return fmt.Errorf("%s: image of %d×%d = %d pixels is over the limit of %d; raise it (Limits.Pixels, --max-pixels) or scale the image down: %w",
 			format, w, h, int64(w)*int64(h), l.Pixels, assay.ErrInvalid)
 	}
 	return nil

@@ -373,7 +373,7 @@ func (f *Fit) doubt(votes []Vote) {
 		}
 	}
 	if weighted(votes) {
-		f.warn("votes carry weights: StdErr takes them for counts, read Sandwich")
+		f.warn("votes carry weights: the standard errors take them for counts; if they are anything else, read the sandwich errors")
 	}
 	if f.Local {
 		f.warn("%d items are too many for the full covariance: standard errors are local approximations and come out low", len(f.Tally))

@@ -127,6 +127,15 @@ func TestChoix(t *testing.T) {
 	}
 }
 
+// logChoose is the logarithm of a binomial coefficient, which log-likelihoods of
+// counts have and [Fit.LogLik] has not.
+func logChoose(won, lost int) float64 {
+	a, _ := math.Lgamma(float64(won + lost + 1))
+	b, _ := math.Lgamma(float64(won + 1))
+	c, _ := math.Lgamma(float64(lost + 1))
+	return a - b - c
+}
+
 // TestStatisticsJournals is Stigler's citation data as refitted by Agresti
 // (2002, p. 448) and BradleyTerry2.
 func TestStatisticsJournals(t *testing.T) {
@@ -146,6 +155,14 @@ func TestStatisticsJournals(t *testing.T) {
 	if f.DF != 3 {
 		t.Errorf("%d degrees of freedom, want 3", f.DF)
 	}
+	near(t, "null deviance", f.Deviance+2*(f.LogLik-float64(len(v))*math.Log(.5)), 1925.2329, 1e-4)
+	aic := -2*f.LogLik + 2*3
+	for i := range cited {
+		for j := range i {
+			aic -= 2 * logChoose(cited[i][j], cited[j][i])
+		}
+	}
+	near(t, "AIC", aic, 46.394, 1e-3)
 	// The probability and the covariances below were printed for a fit stopped
 	// early: .56725 is not the logistic of the published .26895, which is .56684.
 	win, _, _ := f.Outcomes(3, 0)
@@ -222,7 +239,7 @@ func TestBaseballSandwich(t *testing.T) {
 func TestBaseballAtHome(t *testing.T) {
 	const bal, bos, cle, det, mil, ny, tor = 0, 1, 2, 3, 4, 5, 6
 	var v []Vote
-	games := 0
+	games, coefficients := 0, 0.
 	for home, row := range map[int][][3]int{
 		mil: {{det, 4, 3}, {tor, 4, 2}, {ny, 4, 3}, {bos, 6, 1}, {cle, 4, 2}, {bal, 6, 0}},
 		det: {{mil, 3, 3}, {tor, 4, 2}, {ny, 4, 3}, {bos, 6, 0}, {cle, 6, 1}, {bal, 4, 3}},
@@ -236,6 +253,7 @@ func TestBaseballAtHome(t *testing.T) {
 			v = times(v, c[1], home, c[0], assay.Left)
 			v = times(v, c[2], home, c[0], assay.Right)
 			games += c[1] + c[2]
+			coefficients += logChoose(c[1], c[2])
 		}
 	}
 	opt := Options{Prior: NoPrior, Reference: []int{bal}, Side: true}
@@ -251,6 +269,6 @@ func TestBaseballAtHome(t *testing.T) {
 	none := fit(t, 7, v, opt)
 	nearAll(t, "without home effect", none.Strength, []float64{0, 1.1077, .6839, 1.4364, 1.5814, 1.2476, 1.2945}, 1e-4)
 	near(t, "drop of deviance", 2*(f.LogLik-none.LogLik), 5.4106, 1e-4)
-	// Log-likelihoods of counts leave out the binomial coefficients here.
+	near(t, "log-likelihood without", none.LogLik+coefficients, -64.2593, 1e-4)
 	near(t, "deviance without", f.Deviance+2*(f.LogLik-none.LogLik), 44.053, 1e-3)
 }

@@ -42,7 +42,7 @@ var kinds = map[string]string{
 
 func newLook() (*look, error) {
 	pages, err := template.New("").Funcs(template.FuncMap{
-		"num": num, "pct": pct, "day": day, "clip": clip, "inc": func(i int) int { return i + 1 }, "counted": counted, "sided": sided,
+		"num": num, "pct": pct, "day": day, "size": size, "clip": clip, "inc": func(i int) int { return i + 1 }, "counted": counted, "sided": sided,
 	}).ParseFS(embedded, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("web: templates: %w", err)
@@ -130,6 +130,17 @@ func pct(x float64) string {
 		return strconv.FormatFloat(100*x, 'f', 1, 64) + " %"
 	}
 	return strconv.FormatFloat(100*x, 'f', 0, 64) + " %"
+}
+
+// size writes a number of bytes: "401.3 kB".
+func size(n int64) string {
+	switch {
+	case n >= 1_000_000:
+		return strconv.FormatFloat(float64(n)/1e6, 'f', 1, 64) + " MB"
+	case n >= 1000:
+		return strconv.FormatFloat(float64(n)/1e3, 'f', 1, 64) + " kB"
+	}
+	return strconv.FormatInt(n, 10) + " bytes"
 }
 
 func day(t time.Time) string { return t.Local().Format("2 Jan 2006, 15:04") }

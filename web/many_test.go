@@ -37,8 +37,8 @@ func (c crowd) Entry(_ context.Context, name string, id assay.Digest) (assay.Ent
 
 func (c crowd) SeriesReadings(_ context.Context, _, instrument string, fn func(int64, assay.Reading) error) error {
 	in, err := metric.OpenFormula(instrument)
-	if err != nil {
-		return err
+	if err != nil { // of networks nothing is made up
+		return nil
 	}
 	rng := rand.New(rand.NewPCG(uint64(len(instrument)), 1))
 	for seq := int64(1); seq <= int64(c.n); seq++ {

@@ -122,6 +122,47 @@ func TestImagePage(t *testing.T) {
 	}
 }
 
+// TestPromptReadings: a profile shows readings with the image's own prompt and
+// says so, not those with another series' prompt; made-up weights are called so,
+// in the table and at the gate that will not go by them.
+func TestPromptReadings(t *testing.T) {
+	s := newSite(t, web.Options{})
+	id := s.results[1].Digest
+	entry, err := s.db.Entry(t.Context(), s.series.Name(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	score := assay.Identity{Instrument: "clip-score", Version: 1, Checkpoint: "0123456789abcdef", Preparation: "224", Runtime: "onnxruntime"}
+	style := assay.Identity{Instrument: "style", Version: 1, Checkpoint: "fedcba9876543210", Preparation: "224", Runtime: "onnxruntime", Synthetic: true}
+	err = s.db.Record(t.Context(), assay.Measurement{Series: s.series.Name(), Seq: entry.Seq, Readings: []assay.Reading{
+		{Identity: score, Image: id, Text: assay.DigestOfText(entry.Prompt), Value: 27.125},
+		{Identity: score, Image: id, Text: assay.DigestOfText("another prompt"), Value: 11.875},
+		{Identity: style, Image: id, Value: 0.625},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body := s.get(t, "/image/"+id.String())
+	for _, want := range []string{"27.1", "with its prompt", "<em>synthetic</em>", "synthetic weights never reach a gate", "instruments have not read this image",
+		"<b>adherence</b>", "<b>style</b>"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the profile lacks %q", want)
+		}
+	}
+	for _, bad := range []string{"11.9", "11.8", "ZgotmplZ"} {
+		if strings.Contains(body, bad) {
+			t.Errorf("the profile has %q", bad)
+		}
+	}
+	if n := strings.Count(body, "<em>synthetic</em>"); n != 2 {
+		t.Errorf("“synthetic” stands %d times, want in the table and at the gate", n)
+	}
+	_, copied := s.get(t, "/image/"+s.results[pictures].Digest.String()) // it came without a prompt
+	if !strings.Contains(copied, "the image came without a prompt; give --prompt") {
+		t.Error("the profile of an image without a prompt does not say what is missing")
+	}
+}
+
 // TestFormats: what browsers do not show is converted, without loss; thumbnails
 // are small and turned upright.
 func TestFormats(t *testing.T) {

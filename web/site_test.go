@@ -97,8 +97,8 @@ func openStoreIn(t testing.TB, dir string) *store.DB {
 func formulas() (series.Tools, error) {
 	tools := series.Tools{Missing: map[string]error{}}
 	for _, spec := range metric.Catalogue() {
-		if spec.Model != "" {
-			tools.Missing[spec.Name] = fmt.Errorf("model %s is not installed: %w", spec.Model, assay.ErrUnavailable)
+		if len(spec.Models) > 0 {
+			tools.Missing[spec.Name] = fmt.Errorf("model %s is not installed: %w", spec.Models[0], assay.ErrUnavailable)
 			continue
 		}
 		in, err := metric.OpenFormula(spec.Name)

@@ -104,7 +104,11 @@ func (t *addTally) emit(r series.Result) error {
 	if t.counts == nil {
 		t.counts = map[string]int{}
 	}
-	t.counts[r.Outcome]++
+	if r.Known {
+		t.counts["known"]++
+	} else {
+		t.counts[r.Outcome]++
+	}
 	if r.Outcome == "error" || r.Outcome == string(assay.Refused) || r.Outcome == string(assay.Unplaced) {
 		t.partial = true
 	}
@@ -181,7 +185,7 @@ func cellName(cell []int) string {
 // close tells the sum on standard error.
 func (t *addTally) close(ctx context.Context, w world, s *series.Series) error {
 	var parts []string
-	for _, name := range []string{"added", "improved", "challenger", "refused", "unplaced", "error"} {
+	for _, name := range []string{"added", "improved", "challenger", "refused", "unplaced", "error", "known"} {
 		if n := t.counts[name]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, name))
 		}
@@ -191,8 +195,8 @@ func (t *addTally) close(ctx context.Context, w world, s *series.Series) error {
 		return err
 	}
 	st := view.Archive.Stats()
-	fmt.Fprintf(w.err, "%s; series %s: %d images, %d of %d cells (coverage %.2f)\n",
-		strings.Join(parts, ", "), s.Name(), view.Images(), st.NumElites, st.Cells, st.Coverage)
+	fmt.Fprintf(w.err, "%s; series %s: %s, %d of %d cells (coverage %.2f)\n",
+		strings.Join(parts, ", "), s.Name(), plural(view.Images(), "image"), st.NumElites, st.Cells, st.Coverage)
 	if line := clampedLine(view.Grid, st); line != "" {
 		fmt.Fprintln(w.err, line)
 	}
@@ -203,4 +207,12 @@ func (t *addTally) close(ctx context.Context, w world, s *series.Series) error {
 		return errPartial
 	}
 	return nil
+}
+
+// plural counts things for people.
+func plural[N int | int64](n N, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -29,7 +29,7 @@ import (
 type benchFlags struct {
 	images, workers, rounds int
 	metrics                 []string
-	asJSON                  bool
+	asJSON, rate            bool
 	limits                  limitFlags
 	towers                  towerFlags
 }
@@ -70,6 +70,7 @@ these images.`,
 	f.towers.register(c)
 	c.Flags().IntVarP(&f.workers, "workers", "j", 0, "images measured at once; one per CPU if 0")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print one object")
+	c.Flags().BoolVar(&f.rate, "rate", false, "print nothing but the images per second of the networks alone, with -m")
 	return c
 }
 

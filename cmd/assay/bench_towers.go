@@ -67,6 +67,14 @@ func benchTowers(ctx context.Context, c *cobra.Command, w world, f benchFlags, a
 		}
 		reports = append(reports, r)
 	}
+	if f.rate {
+		for _, r := range reports {
+			if _, err := fmt.Fprintf(w.out, "%.4f\n", r.PerSecond); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if f.asJSON {
 		return json.NewEncoder(w.out).Encode(struct {
 			CPUs   int           `json:"cpus"`
