@@ -178,6 +178,22 @@ func (in *input) legacyStorages(keys any, types map[string]dtype, at int64) (map
 	return runs, nil
 }
 
+// placed checks the place of one tensor.
+func (in *input) placed(name string, v *view, locate func(*storage) (run, error)) (*tensor, error) {
+	r, err := locate(v.of)
+	if err != nil {
+		return nil, err
+	}
+	t, err := in.place(layout{
+		dtype: v.of.dtype, shape: v.shape, stride: v.stride,
+		offset: v.offset, storage: v.of.count, base: r.at,
+	})
+	if err != nil {
+		return nil, in.invalid("tensor %.100q: %v", name, err)
+	}
+	return t, nil
+}
+
 // flatten names every tensor of the unpickled object by its path and checks its
 // place; locate finds a storage.
 func (in *input) flatten(kind Container, p pickled, locate func(*storage) (run, error)) (*Checkpoint, error) {
@@ -212,19 +228,8 @@ func (in *input) flatten(kind Container, p pickled, locate func(*storage) (run, 
 		if len(tensors) == in.lim.Tensors {
 			return in.invalid("more than %d tensors", in.lim.Tensors)
 		}
-		r, err := locate(v.of)
-		if err != nil {
-			return err
-		}
-		t, err := in.place(layout{
-			dtype: v.of.dtype, shape: v.shape, stride: v.stride,
-			offset: v.offset, storage: v.of.count, base: r.at,
-		})
-		if err != nil {
-			return in.invalid("tensor %.100q: %v", name, err)
-		}
-		tensors[name] = t
-		return nil
+		tensors[name], err = in.placed(name, v, locate)
+		return err
 	}, value: func(path []string, text string) error {
 		name, err := named(path)
 		if err != nil {
