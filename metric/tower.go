@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/gen-emerge/assay"
@@ -99,6 +100,9 @@ func (x *textual) embed(ctx context.Context, text string) ([]float32, []string, 
 	key := textKey{x.digest, x.towers.runtime(), x.row.variant, text}
 	e, err := x.towers.texts.get(ctx, key, func(ctx context.Context) (textEmbedding, error) {
 		ids, cut := x.bpe.Frame(text, x.row.variant)
+		// A text may itself hold the token that ends texts. The references take the
+		// feature at the first one.
+		ids = ids[:slices.Index(ids, token.End)+1]
 		in := onnx.Tensor{Shape: []int{1, len(ids)}, Data: make([]float32, len(ids))}
 		for i, id := range ids {
 			in.Data[i] = float32(id) // ids stay below 2^24, so exact

@@ -120,6 +120,9 @@ class PickScore:
         self.tokenizer = hf_tokenizer()
 
     def prepare(self, img):
+        # Releases before 5 convert("RGB"), which drops alpha; 5 lays the picture on white.
+        # PickScore was published, and is used, with the former.
+        img = img.convert("RGB")
         crop = self.processor(images=img, do_rescale=False, do_normalize=False, return_tensors="np")["pixel_values"][0]
         rgb = crop.transpose(1, 2, 0)
         if str(rgb.dtype) != "uint8":

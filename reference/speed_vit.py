@@ -115,12 +115,16 @@ def ways(visual, batch, side):
         m = torch.jit.freeze(torch.jit.trace(visual, y))
         return called(torch.jit.optimize_for_inference(m) if optimise else m, y)
 
+    def compiled():
+        torch.compiler.reset()  # else the second batch size would be compiled for any size
+        return called(torch.compile(visual, dynamic=False), laid(torch.contiguous_format))
+
     makers = {
         "eager": lambda: called(visual, laid(torch.contiguous_format)),
         "channels_last": lambda: called(visual, laid(torch.channels_last)),
         "trace": lambda: traced(False),
         "trace_onednn": lambda: traced(True),
-        "compile": lambda: called(torch.compile(visual), laid(torch.contiguous_format)),
+        "compile": compiled,
     }
     return [(n, makers[n]) for n in ARGS.ways.split(",")]
 
