@@ -224,11 +224,15 @@ func logitScale(path string) (float64, error) {
 	return math.Exp(float64(v[0])), nil
 }
 
-// runtimeOf adds the precision of the towers to an engine's name, which ends in
-// float32 where it says one.
+// runtimeOf puts the precision of the towers into an engine's name, in the place
+// of float32 where it says that.
 func runtimeOf(engine string, p nn.Precision) string {
 	if p == nn.Float32 {
 		return engine
 	}
-	return strings.TrimSpace(strings.TrimSuffix(engine, string(nn.Float32))) + " " + string(p) + " per row"
+	name := string(p) + " per row"
+	if strings.Contains(engine, string(nn.Float32)) {
+		return strings.Replace(engine, string(nn.Float32), name, 1)
+	}
+	return engine + " " + name
 }

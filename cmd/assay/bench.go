@@ -67,7 +67,7 @@ these images.`,
 	c.Flags().IntVar(&f.rounds, "rounds", 5, "`ROUNDS` of which medians are taken, with -m")
 	c.Flags().IntVar(&f.images, "images", 100, "`IMAGES` to add after the thresholds are computed, or to measure in a round with -m")
 	f.limits.register(c)
-	f.towers.register(c)
+	f.towers.registerBulk(c)
 	c.Flags().IntVarP(&f.workers, "workers", "j", 0, "images measured at once; one per CPU if 0")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print one object")
 	c.Flags().BoolVar(&f.rate, "rate", false, "print nothing but the images per second of the networks alone, with -m")
@@ -100,7 +100,7 @@ func bench(ctx context.Context, c *cobra.Command, w world, f benchFlags) (err er
 	if err != nil {
 		return err
 	}
-	tools, err := openToolbox(ctx, w, logger(c, w), metric.TowerOptions{}, runtime.NumCPU(), quick)
+	tools, err := openToolbox(ctx, w, logger(c, w), defaultTowers(), runtime.NumCPU(), quick)
 	if err != nil {
 		return err
 	}

@@ -55,13 +55,9 @@ func benchTowers(ctx context.Context, c *cobra.Command, w world, f benchFlags, a
 	if err != nil {
 		return err
 	}
-	opt, err := f.towers.options()
-	if err != nil {
-		return err
-	}
 	var reports []towerReport
 	for _, name := range f.metrics {
-		r, err := benchTower(ctx, c, w, f, opt, name, pictures)
+		r, err := benchTower(ctx, c, w, f, name, pictures)
 		if err != nil {
 			return err
 		}
@@ -105,10 +101,10 @@ func benchFiles(ctx context.Context, f benchFlags, args []string) ([][]byte, err
 	return out, nil
 }
 
-func benchTower(ctx context.Context, c *cobra.Command, w world, f benchFlags, opt metric.TowerOptions, name string, files [][]byte) (r towerReport, err error) {
+func benchTower(ctx context.Context, c *cobra.Command, w world, f benchFlags, name string, files [][]byte) (r towerReport, err error) {
 	callers := cmp.Or(f.workers, runtime.NumCPU())
 	start := time.Now()
-	tools, err := openNamed(ctx, w, logger(c, w), opt, callers, []string{name})
+	tools, err := openNamed(ctx, w, logger(c, w), f.towers, callers, []string{name})
 	if err != nil {
 		return r, err
 	}
@@ -130,8 +126,8 @@ func benchTower(ctx context.Context, c *cobra.Command, w world, f benchFlags, op
 	if err := r.rounds(ctx, f, in, callers, files, images); err != nil {
 		return r, err
 	}
-	if opt.Precision != nn.Float32 {
-		if r.Agreement, err = agree(ctx, c, w, opt, callers, in, images); err != nil {
+	if nn.Precision(f.towers.precision) != nn.Float32 {
+		if r.Agreement, err = agree(ctx, c, w, f.towers, callers, in, images); err != nil {
 			return r, err
 		}
 	}
@@ -233,8 +229,8 @@ func middle(x []float64) float64 {
 }
 
 // agree compares embeddings with those of float32.
-func agree(ctx context.Context, c *cobra.Command, w world, opt metric.TowerOptions, callers int, in *metric.Instrument, images []*pixel.Image) (a *agreement, err error) {
-	opt.Precision = nn.Float32
+func agree(ctx context.Context, c *cobra.Command, w world, opt towerFlags, callers int, in *metric.Instrument, images []*pixel.Image) (a *agreement, err error) {
+	opt.precision = string(nn.Float32)
 	tools, err := openNamed(ctx, w, logger(c, w), opt, callers, []string{in.Name})
 	if err != nil {
 		return nil, err

@@ -33,11 +33,7 @@ func newDistance(w world) *cobra.Command {
 }
 
 func distance(ctx context.Context, c *cobra.Command, w world, name string, limits limitFlags, towers towerFlags, asJSON bool, args []string) (err error) {
-	opt, err := towers.options()
-	if err != nil {
-		return err
-	}
-	tools, err := openNamed(ctx, w, logger(c, w), opt, 1, []string{name})
+	tools, err := openNamed(ctx, w, logger(c, w), towers, 1, []string{name})
 	if err != nil {
 		return err
 	}

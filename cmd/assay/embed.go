@@ -53,7 +53,7 @@ without vectors, name its rows.`,
 	flags.StringVar(&f.in.manifest, "manifest", "", "a CSV or JSON-lines `FILE` with a column path")
 	flags.IntVarP(&f.workers, "workers", "j", 0, "images in work at once; one per CPU if 0")
 	f.limits.register(c)
-	f.towers.register(c)
+	f.towers.registerBulk(c)
 	lineOnly(c, "npy")
 	return c
 }
@@ -81,10 +81,6 @@ func embed(ctx context.Context, c *cobra.Command, w world, f *embedFlags, args [
 	if len(f.metrics) == 0 {
 		return usage("name the instruments whose vectors are wanted: -m clip-score, say")
 	}
-	opt, err := f.towers.options()
-	if err != nil {
-		return err
-	}
 	f.in.limit, f.in.stdin = f.limits.bytes, w.in
 	list, err := f.in.list(ctx, args)
 	if err != nil {
@@ -94,7 +90,7 @@ func embed(ctx context.Context, c *cobra.Command, w world, f *embedFlags, args [
 	if workers < 1 {
 		workers = runtime.NumCPU()
 	}
-	tools, err := openNamed(ctx, w, logger(c, w), opt, min(workers, len(list)), f.metrics)
+	tools, err := openNamed(ctx, w, logger(c, w), f.towers, min(workers, len(list)), f.metrics)
 	if err != nil {
 		return err
 	}

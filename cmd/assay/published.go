@@ -24,7 +24,7 @@ func verifyPublished(ctx context.Context, c *cobra.Command, w world, images stri
 	if err != nil {
 		return err
 	}
-	tools, err := emptyToolbox(w, logger(c, w), metric.TowerOptions{}, 1)
+	tools, err := emptyToolbox(w, logger(c, w), defaultTowers(), 1)
 	if err != nil {
 		return err
 	}

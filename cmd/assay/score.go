@@ -59,7 +59,7 @@ the large networks too.`,
 	flags.StringVar(&f.in.manifest, "manifest", "", "a CSV or JSON-lines `FILE` with a column path")
 	flags.IntVarP(&f.workers, "workers", "j", 0, "images measured at once; one per CPU if 0")
 	f.limits.register(c)
-	f.towers.register(c)
+	f.towers.registerBulk(c)
 	return c
 }
 
@@ -123,17 +123,13 @@ func score(ctx context.Context, c *cobra.Command, w world, f *scoreFlags, args [
 // need no large network.
 func scoreTools(ctx context.Context, c *cobra.Command, w world, f *scoreFlags, callers int) (*toolbox, error) {
 	log := logger(c, w)
-	opt, err := f.towers.options()
-	if err != nil {
-		return nil, err
-	}
 	everything := slices.Equal(f.metrics, []string{"all"})
 	if len(f.metrics) == 0 || everything {
-		return openToolbox(ctx, w, log, opt, callers, func(s metric.Spec) bool {
+		return openToolbox(ctx, w, log, f.towers, callers, func(s metric.Spec) bool {
 			return (s.Kind != metric.OfPair || f.ref != "") && (everything || quick(s))
 		})
 	}
-	t, err := openNamed(ctx, w, log, opt, callers, f.metrics)
+	t, err := openNamed(ctx, w, log, f.towers, callers, f.metrics)
 	if err != nil {
 		return nil, err
 	}

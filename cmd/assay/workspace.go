@@ -199,10 +199,6 @@ func openWorkspace(ctx context.Context, c *cobra.Command, w world, f *seriesFlag
 // and its map stand on (the thresholds in force come before what is best now),
 // and those that are asked for.
 func (s *seriesFlags) openTools(ctx context.Context, w world, db *store.DB, opt series.Options) (*toolbox, error) {
-	towers, err := s.towers.options()
-	if err != nil {
-		return nil, err
-	}
 	for _, name := range s.measure {
 		if _, ok := metric.Find(name); !ok && name != "all" {
 			return nil, usage("--measure %s: no such instrument; did you mean %s?", name, strings.Join(metric.Suggest(name), ", "))
@@ -234,7 +230,7 @@ func (s *seriesFlags) openTools(ctx context.Context, w world, db *store.DB, opt 
 	if callers == 0 {
 		callers = runtime.NumCPU()
 	}
-	return openToolbox(ctx, w, opt.Log, towers, callers, func(spec metric.Spec) bool {
+	return openToolbox(ctx, w, opt.Log, s.towers, callers, func(spec metric.Spec) bool {
 		return quick(spec) || slices.Contains(wanted, spec.Name) || slices.Contains(wanted, "all")
 	})
 }
