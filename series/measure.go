@@ -102,7 +102,7 @@ func (s *Series) measure(ctx context.Context, w *work, h *neighbourhood) error {
 			return context.Cause(ctx)
 		}
 		if err != nil { // this number does not exist for this image; the others do
-			w.doubts = append(w.doubts, err.Error())
+			w.doubts = append(w.doubts, told(err))
 			continue
 		}
 		r.Image, r.Created = w.image.ID, s.opt.Now()

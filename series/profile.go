@@ -78,7 +78,7 @@ func (s *Series) missing(have []assay.Reading, prompt string) []Missing {
 		}
 		reason := "it could not read this image"
 		if _, err := s.tools.Find(spec.Name); err != nil {
-			reason = err.Error()
+			reason = told(err)
 		} else if spec.Kind == metric.OfPrompt && !hasPrompt(prompt) {
 			reason = noPrompt
 		}

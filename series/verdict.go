@@ -108,7 +108,7 @@ func (v *View) missing(r *row, k int, instrument string) string {
 		return noPrompt
 	}
 	if _, err := v.tools.Find(instrument); err != nil {
-		return err.Error()
+		return told(err)
 	}
 	return fmt.Sprintf("%s has not read this image; `assay gate calibrate --controls` measures what can be measured", instrument)
 }

@@ -179,7 +179,7 @@ func (s *Series) loadGate(ctx context.Context, v *View, k int) error {
 			id := in.Identity()
 			v.reads[k], names = &id, []string{in.Name}
 		} else {
-			v.lacking[k] = err.Error()
+			v.lacking[k] = told(err)
 		}
 	}
 	for _, instrument := range names {
