@@ -19,7 +19,7 @@ in which thousands may be separated by commas.
 
     python reference/speed_vit.py ViT-B-16.pt ViT-L-14.pt
     python reference/speed_vit.py ViT-B-16.pt --quick \\
-        --against "ASSAY_MODELS=DIR assay bench -m clip-b16 --plain"
+        --against "ASSAY_MODELS=DIR assay bench -m laion-aes-v1-b16 --rounds 1 --images 16 --rate"
 
 Run it while nothing else runs. Versions are in requirements.txt.
 """
