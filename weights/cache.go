@@ -37,6 +37,10 @@ const (
 type Cache struct {
 	Dir    string  // made when the first model is pulled
 	Models []Model // nil means [Manifest]
+	// Note is told a sentence for people before work of many seconds: a file that
+	// [Cache.Prepare] is about to make. nil tells nobody. It may be called by
+	// several goroutines.
+	Note func(message string)
 }
 
 // DefaultCache returns the cache in the folder that ASSAY_MODELS names, or else

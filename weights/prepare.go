@@ -71,6 +71,9 @@ func (c *Cache) Prepare(ctx context.Context, models []string, name string, recip
 	if done, ok := job.look(); ok { // another process made it meanwhile
 		return done, nil
 	}
+	if c.Note != nil {
+		c.Note(fmt.Sprintf("preparing %s/%s: the official checkpoint is turned into a file that networks are mapped from, once", models[0], name))
+	}
 	pieces, err := build(job.files)
 	if err != nil {
 		return Prepared{}, fmt.Errorf("model %s: preparing %s: %w", models[0], name, err)

@@ -45,7 +45,7 @@ is contacted. A download that breaks off is resumed by the same command.`,
 	}
 	pull.Flags().StringVar(&mirror, "mirror", "", "a `FOLDER` or URL that holds the files")
 	pull.Flags().BoolVar(&dry, "dry-run", false, "show sizes and licences; fetch nothing")
-	var published bool
+	var published, publishedJSON bool
 	var images string
 	verify := &cobra.Command{
 		Use: "verify [NAME] ...", Short: "Read every byte of installed models and compare with the manifest",
@@ -57,12 +57,13 @@ is found, by SHA-256, in the folder --images. What cannot be checked is said, an
 how to mend that (status 3).`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if published {
-				return verifyPublished(c.Context(), c, w, images)
+				return verifyPublished(c.Context(), c, w, images, publishedJSON)
 			}
 			return verifyModels(c.Context(), w, args)
 		},
 	}
 	verify.Flags().BoolVar(&published, "published", false, "measure the pictures whose values are published, and compare")
+	verify.Flags().BoolVar(&publishedJSON, "json", false, "with --published, print one object")
 	verify.Flags().StringVar(&images, "images", "", "a `FOLDER` with the published pictures, looked through by SHA-256")
 	path := &cobra.Command{
 		Use: "path [NAME]", Short: "Print the folder of the cache, or of one model", Args: cobra.MaximumNArgs(1),

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,9 +19,28 @@ import (
 	"github.com/gen-emerge/assay/pixel"
 )
 
+// A publishedRow is one published value and what this build makes of it.
+type publishedRow struct {
+	Instrument string    `json:"instrument"`
+	Pictures   string    `json:"pictures"`
+	Published  []float64 `json:"published"`
+	Here       []float64 `json:"here"`      // null if it was not checked
+	Tolerance  float64   `json:"tolerance"` // absolute
+	Result     string    `json:"result"`    // "agrees", "differs" or "not checked"
+	Why        string    `json:"why"`       // how far off, or what is missing and how to mend that
+	Source     string    `json:"source"`
+}
+
+// The results of a row.
+const (
+	agrees     = "agrees"
+	differs    = "differs"
+	notChecked = "not checked"
+)
+
 // verifyPublished holds this build against every number that authors have
 // printed and whose weights and pictures are at hand.
-func verifyPublished(ctx context.Context, c *cobra.Command, w world, images string) (err error) {
+func verifyPublished(ctx context.Context, c *cobra.Command, w world, images string, asJSON bool) (err error) {
 	files, err := filesBySum(ctx, images)
 	if err != nil {
 		return err
@@ -29,36 +50,55 @@ func verifyPublished(ctx context.Context, c *cobra.Command, w world, images stri
 		return err
 	}
 	defer func() { err = errors.Join(err, tools.Close()) }()
-	table := tabwriter.NewWriter(w.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "instrument\tpicture\tpublished\there\tresult\tsource")
-	unchecked, differ := 0, 0
+	rows, count := []publishedRow{}, map[string]int{}
 	for _, v := range metric.Published() {
-		got, why := measurePublished(ctx, tools, v, files)
+		row := comparePublished(ctx, tools, v, files)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		result := why
-		if why == "" {
-			off, ok := v.Agrees(got)
-			result = fmt.Sprintf("agrees, off by %.2g of %g allowed", off, v.Tolerance)
-			if !ok {
-				result, differ = fmt.Sprintf("DIFFERS by %.3g, %g allowed", off, v.Tolerance), differ+1
-			}
-		} else {
-			unchecked++
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Instrument, pictureNames(v), numbers(v.Values), numbers(got), result, v.Source)
+		rows = append(rows, row)
+		count[row.Result]++
 	}
-	if err := table.Flush(); err != nil {
+	if err := printPublished(w.out, rows, asJSON); err != nil {
 		return err
 	}
 	switch {
-	case differ > 0:
-		return fmt.Errorf("%d published values differ", differ)
-	case unchecked > 0:
+	case count[differs] > 0:
+		return fmt.Errorf("%d published values differ", count[differs])
+	case count[notChecked] > 0:
 		return errPartial
 	}
 	return nil
+}
+
+// comparePublished makes one row.
+func comparePublished(ctx context.Context, tools *toolbox, v metric.PublishedValue, files map[string]string) publishedRow {
+	row := publishedRow{Instrument: v.Instrument, Pictures: pictureNames(v), Published: v.Values, Tolerance: v.Tolerance, Source: v.Source}
+	got, why := measurePublished(ctx, tools, v, files)
+	if why != "" {
+		row.Result, row.Why = notChecked, why
+		return row
+	}
+	off, ok := v.Agrees(got)
+	row.Here, row.Result, row.Why = got, agrees, fmt.Sprintf("off by %.2g, %g allowed", off, v.Tolerance)
+	if !ok {
+		row.Result = differs
+	}
+	return row
+}
+
+func printPublished(out io.Writer, rows []publishedRow, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(out).Encode(struct {
+			Published []publishedRow `json:"published"`
+		}{rows})
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "instrument\tpicture\tpublished\there\tresult\tsource")
+	for _, r := range rows {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s: %s\t%s\n", r.Instrument, r.Pictures, numbers(r.Published), numbers(r.Here), r.Result, r.Why, r.Source)
+	}
+	return table.Flush()
 }
 
 func pictureNames(v metric.PublishedValue) string {
@@ -84,14 +124,14 @@ func numbers(values []float64) string {
 func measurePublished(ctx context.Context, tools *toolbox, v metric.PublishedValue, files map[string]string) (got []float64, why string) {
 	spec, ok := metric.Find(v.Instrument)
 	if !ok {
-		return nil, "not checked: no such instrument in this build"
+		return nil, "no such instrument in this build"
 	}
 	if tools.installed(spec) != nil {
-		return nil, "not checked: weights not installed; run: assay models pull " + strings.Join(spec.Models, " ")
+		return nil, "weights not installed; run: assay models pull " + strings.Join(spec.Models, " ")
 	}
 	for _, model := range spec.Models {
 		if tools.models.Synthetic(model) {
-			return nil, "not checked: the weights of " + model + " are made up"
+			return nil, "the weights of " + model + " are made up"
 		}
 	}
 	var pictures []*metric.Picture
@@ -100,24 +140,24 @@ func measurePublished(ctx context.Context, tools *toolbox, v metric.PublishedVal
 		if !ok {
 			data, err := os.ReadFile(files[in.SHA256])
 			if in.SHA256 == "" || err != nil {
-				return nil, fmt.Sprintf("not checked: %s is not among the --images", in.Name)
+				return nil, fmt.Sprintf("%s is not among the --images", in.Name)
 			}
 			if img, _, err = pixel.Decode(ctx, data, pixel.Limits{}); err != nil {
-				return nil, "not checked: " + err.Error()
+				return nil, err.Error()
 			}
 		}
 		pictures = append(pictures, metric.NewPicture(img))
 	}
 	if err := tools.engine.start(ctx); err != nil {
-		return nil, "not checked: " + err.Error()
+		return nil, err.Error()
 	}
 	in, err := tools.towers.Open(ctx, v.Instrument)
 	if err != nil {
-		return nil, "not checked: " + err.Error()
+		return nil, err.Error()
 	}
 	defer in.Close()
 	if got, err = v.Measure(ctx, in, pictures...); err != nil {
-		return nil, "not checked: " + err.Error()
+		return nil, err.Error()
 	}
 	return got, ""
 }

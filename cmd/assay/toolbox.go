@@ -185,6 +185,7 @@ func emptyToolbox(w world, log *slog.Logger, f towerFlags, callers int) (*toolbo
 	if err != nil {
 		return nil, err
 	}
+	models.Note = func(s string) { fmt.Fprintln(w.err, s) }
 	e := &engine{w: w, log: log, threads: max(1, runtime.NumCPU()/max(1, callers)), prepack: f.prepack}
 	return &toolbox{Tools: series.Tools{Missing: map[string]error{}}, engine: e, models: models,
 		towers: metric.NewTowers(models, e, opt)}, nil
