@@ -201,53 +201,6 @@ type styleBank struct {
 	other   []float64
 }
 
-// newStyleBank embeds all captions, which takes some seconds to a minute.
-func newStyleBank(ctx context.Context, x *textual) (*styleBank, error) {
-	b := &styleBank{}
-	var err error
-	mean := func(prompts []string) []float64 {
-		if err != nil {
-			return nil
-		}
-		var v []float64
-		v, err = meanDirection(ctx, x, prompts)
-		return v
-	}
-	b.neutral, b.art, b.other = mean(neutralPrompts()), mean(artPrompts()), mean(otherPrompts())
-	for _, c := range styleClasses() {
-		b.classes = append(b.classes, mean(c.prompts()))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("captions of styles: %w", err)
-	}
-	for _, c := range b.classes {
-		b.bias = append(b.bias, dot(c, b.neutral))
-	}
-	return b, nil
-}
-
-// meanDirection returns the direction of the mean of the prompts' directions.
-func meanDirection(ctx context.Context, x *textual, prompts []string) ([]float64, error) {
-	sum := make([]float64, x.row.text.Projection)
-	for _, prompt := range prompts {
-		v, _, err := x.embed(ctx, prompt)
-		if err != nil {
-			return nil, err
-		}
-		for i, c := range unit(v) {
-			sum[i] += c
-		}
-	}
-	length := math.Sqrt(dot(sum, sum))
-	if !(length > 1e-9) {
-		return nil, fmt.Errorf("the captions cancel each other out: %w", assay.ErrInvalid)
-	}
-	for i := range sum {
-		sum[i] /= length
-	}
-	return sum, nil
-}
-
 // scores returns s_k = cos(v, c_k) − cos(v, n)·cos(c_k, n) of each class k: the
 // neutral direction n is taken out of the classes. What a class owes to looking
 // like "a painting", it gains only as far as the picture does too.

@@ -72,7 +72,7 @@ func (c *Cache) Prepare(ctx context.Context, models []string, name string, recip
 		return done, nil
 	}
 	if c.Note != nil {
-		c.Note(fmt.Sprintf("preparing %s/%s: the official checkpoint is turned into a file that networks are mapped from, once", models[0], name))
+		c.Note(fmt.Sprintf("preparing %s/%s once: later runs map the file that this makes", models[0], name))
 	}
 	pieces, err := build(job.files)
 	if err != nil {
