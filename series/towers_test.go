@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"image"
@@ -97,9 +98,13 @@ func (b blank) Float32(name string) ([]float32, error) {
 	return make([]float32, n), nil
 }
 
-// Prepare makes the prepared file, its values left out.
-func (m *models) Prepare(_ context.Context, owners []string, name string, _ int,
-	_ func(map[string]map[string]string) ([]weights.Piece, error)) (weights.Prepared, error) {
+// Prepare makes the prepared file of a tower, its values left out, and every
+// other file as it should be.
+func (m *models) Prepare(ctx context.Context, owners []string, name string, _ int,
+	build func(map[string]map[string]string) ([]weights.Piece, error)) (weights.Prepared, error) {
+	if strings.HasPrefix(name, "style-") {
+		return m.captions(ctx, owners[0], name, build)
+	}
 	which, precision, _ := strings.Cut(name, "-")
 	p := nn.Float32
 	if precision != "" {
@@ -127,6 +132,24 @@ func (m *models) Prepare(_ context.Context, owners []string, name string, _ int,
 	synthetic := slices.ContainsFunc(owners, m.Synthetic)
 	path := filepath.Join(m.dir, strings.ReplaceAll(owners[0]+"-"+name, "/", "-")+".safetensors")
 	return weights.Prepared{Path: path, Digest: digest, Synthetic: synthetic}, writeHollow(path, pieces)
+}
+
+// captions makes the file of what captions read as, once.
+func (m *models) captions(ctx context.Context, owner, name string,
+	build func(map[string]map[string]string) ([]weights.Piece, error)) (weights.Prepared, error) {
+	done := weights.Prepared{Path: filepath.Join(m.dir, owner+"-"+name+".safetensors")}
+	if _, err := os.Stat(done.Path); err == nil {
+		return done, nil
+	}
+	pieces, err := build(nil)
+	if err != nil {
+		return done, err
+	}
+	f, err := os.Create(done.Path)
+	if err != nil {
+		return done, err
+	}
+	return done, errors.Join(weights.WriteSafetensors(ctx, f, pieces, nil), f.Close())
 }
 
 // writeHollow writes a safetensors file whose values are a hole.
