@@ -20,6 +20,7 @@ import (
 	"github.com/gen-emerge/assay/metric"
 	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/pixel"
+	"github.com/gen-emerge/assay/stat"
 )
 
 // A towerReport is what was measured of one instrument's networks. Rates are
@@ -189,13 +190,14 @@ func (r *towerReport) rounds(ctx context.Context, f benchFlags, in *metric.Instr
 			shares = append(shares, rate*in.Flops()/1e9/max(peak, after))
 		}
 	}
-	r.PerSecond, r.Fastest, r.EndToEnd = middle(alone), slices.Max(alone), middle(ends)
+	r.Fastest = slices.Max(alone)
+	err := errors.Join(middle(alone, &r.PerSecond), middle(ends, &r.EndToEnd))
 	r.GFLOPS = r.PerSecond * in.Flops() / 1e9
 	if len(peaks) > 0 {
-		peak, share := middle(peaks), middle(shares)
-		r.PeakGFLOPS, r.Share = &peak, &share
+		r.PeakGFLOPS, r.Share = new(float64), new(float64)
+		err = errors.Join(err, middle(peaks, r.PeakGFLOPS), middle(shares, r.Share))
 	}
-	return nil
+	return err
 }
 
 // prepared is a picture that no preparation has work with: square, and of a size
@@ -222,10 +224,10 @@ func throughput(ctx context.Context, callers, n int, do func(context.Context, in
 	return float64(n) / time.Since(start).Seconds(), errors.Join(errs...)
 }
 
-// middle is the median.
-func middle(x []float64) float64 {
-	x = slices.Sorted(slices.Values(x))
-	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
+// middle puts the median of x into m.
+func middle(x []float64, m *float64) (err error) {
+	*m, err = stat.Quantile(x, 0.5)
+	return err
 }
 
 // agree compares embeddings with those of float32.
