@@ -57,6 +57,10 @@ func (v ViT) Dim() int {
 	return v.Width
 }
 
+// Side returns the height and width of the pictures that the network reads, in
+// pixels.
+func (v ViT) Side() int { return v.Size }
+
 // Shape returns the shape of the feature: [1, e], or [1, 1+g², w] with [TokensRaw].
 func (v ViT) Shape() []int {
 	if v.Pool == TokensRaw {

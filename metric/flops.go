@@ -7,7 +7,7 @@ package metric
 func (in *Instrument) Flops() float64 {
 	total := 0.0
 	for _, t := range in.towers {
-		total += t.row.vit.Flops()
+		total += t.row.network().Flops()
 	}
 	return total
 }

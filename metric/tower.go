@@ -50,13 +50,13 @@ func (v *vision) run(ctx context.Context, p *Picture) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	side := v.row.vit.Size
+	side := v.row.network().Side()
 	out, err := v.towers.once(ctx, v.key, v.open, onnx.Tensor{Shape: []int{1, 3, side, side}, Data: pixels})
 	if err != nil {
 		return nil, err
 	}
 	want := 1
-	for _, n := range v.row.vit.Shape() {
+	for _, n := range v.row.network().Shape() {
 		want *= n
 	}
 	return out, usable(out, want)
@@ -65,7 +65,7 @@ func (v *vision) run(ctx context.Context, p *Picture) ([]float32, error) {
 // open builds the network's graph over the prepared file.
 func (v *vision) open(ctx context.Context) (Runner, error) {
 	return v.towers.openGraph(ctx, v.path, func(w onnx.Weights) (*onnx.Model, error) {
-		return v.row.vit.Graph(w, v.towers.opt.Precision)
+		return v.row.network().Graph(w, v.row.precision(v.towers.opt.Precision))
 	})
 }
 
@@ -97,7 +97,7 @@ type textEmbedding struct {
 // was too long for it. Embeddings of recent texts are kept. Callers must not
 // change them.
 func (x *textual) embed(ctx context.Context, text string) ([]float32, []string, error) {
-	key := textKey{x.digest, x.towers.runtime(), x.row.variant, text}
+	key := textKey{x.digest, x.towers.runtime(x.towers.opt.Precision), x.row.variant, text}
 	e, err := x.towers.texts.get(ctx, key, func(ctx context.Context) (textEmbedding, error) {
 		ids, cut := x.bpe.Frame(text, x.row.variant)
 		// A text may itself hold the token that ends texts. The references take the

@@ -9,6 +9,7 @@ import (
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/backbone"
 	"github.com/gen-emerge/assay/nn"
+	"github.com/gen-emerge/assay/onnx"
 	"github.com/gen-emerge/assay/token"
 	"github.com/gen-emerge/assay/weights"
 )
@@ -24,7 +25,9 @@ type towerRow struct {
 	models  []string // the first owns the prepared files
 	prefix  string   // of the tensors' names in the official file, up to where layout begins
 	layout  backbone.Layout
-	vit     backbone.ViT
+	vit     backbone.ViT // of a tower that is one; zero if net is given
+	net     network      // of a tower that is no ViT: pieces says how it is prepared, and it knows float32 only
+	pieces  func(*officialFiles) ([]weights.Piece, error)
 	prep    preparation
 	text    backbone.Text // zero if the tower has no text half
 	variant token.Variant
@@ -37,12 +40,41 @@ type towerRow struct {
 	reduce func(tokens []float32, w int) ([]float32, error)
 }
 
+// A network is the architecture of a tower's image half: a square picture [1, 3,
+// Side, Side] in, one output of Shape out.
+type network interface {
+	Side() int
+	Shape() []int
+	Flops() float64
+	Graph(w onnx.Weights, p nn.Precision) (*onnx.Model, error)
+}
+
+// network returns the tower's architecture.
+func (r towerRow) network() network {
+	if r.net != nil {
+		return r.net
+	}
+	return r.vit
+}
+
+// precision returns the one in which the tower runs when p is asked for.
+func (r towerRow) precision(p nn.Precision) nn.Precision {
+	if r.net != nil {
+		return nn.Float32
+	}
+	return p
+}
+
 // dim returns the length of the embedding.
 func (r towerRow) dim() int {
 	if r.reduce != nil {
 		return 2 * r.vit.Width
 	}
-	return r.vit.Dim()
+	n := 1
+	for _, d := range r.network().Shape() {
+		n *= d
+	}
+	return n
 }
 
 func (r towerRow) reducedText() string {
@@ -151,9 +183,13 @@ func (r towerRow) prepareVision(ctx context.Context, m Models, p nn.Precision) (
 	if r.dreamSim != nil {
 		name = r.dreamSim.name
 	}
+	p = r.precision(p)
 	return r.prepare(ctx, m, name, p, func(open *officialFiles) ([]weights.Piece, error) {
-		if r.dreamSim != nil {
+		switch {
+		case r.dreamSim != nil:
 			return r.dreamSim.pieces(r, open, p)
+		case r.pieces != nil:
+			return r.pieces(open)
 		}
 		c, err := open.checkpoint(r.models[0], r.prefix)
 		if err != nil {

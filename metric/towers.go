@@ -175,7 +175,7 @@ func (s *stand) vision(ctx context.Context, row towerRow) (*vision, error) {
 	}
 	v := &vision{row: row, path: done.Path, key: done.Path + " " + done.Digest, towers: t, id: assay.Identity{
 		Instrument: row.name, Version: 1, Checkpoint: done.Digest,
-		Preparation: row.prep.text + row.reducedText(), Runtime: t.runtime(), Synthetic: done.Synthetic,
+		Preparation: row.prep.text + row.reducedText(), Runtime: t.runtime(row.precision(t.opt.Precision)), Synthetic: done.Synthetic,
 	}}
 	s.hold(v.key, info.Size())
 	s.add("vision "+row.name, done.Digest, done.Synthetic)
@@ -224,8 +224,8 @@ func (s *stand) close() error {
 	return errors.Join(errs...)
 }
 
-// runtime says what runs the towers, for provenance.
-func (t *Towers) runtime() string { return runtimeOf(t.engine.Name(), t.opt.Precision) }
+// runtime says what runs networks in the given precision, for provenance.
+func (t *Towers) runtime(p nn.Precision) string { return runtimeOf(t.engine.Name(), p) }
 
 // vocabularyModel is the manifest's name for CLIP's merges.
 const vocabularyModel = "clip-vocabulary"
