@@ -72,6 +72,9 @@ func pngOrientation(data []byte) int {
 }
 
 func decodePNG(d decodeContext) (*Image, error) {
+	if img := decodePlainPNG(d); img != nil {
+		return img, nil
+	}
 	src, err := png.Decode(bytes.NewReader(d.data))
 	if err != nil {
 		return nil, damaged("png", err)
