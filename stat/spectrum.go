@@ -83,7 +83,7 @@ func (r *reduction) update(at int) {
 
 // lessOuter takes Σ_l left[l*ldl+i]·right[l*ldr+j], k terms, from c[i*ldc+j].
 func (kn kernel) lessOuter(c []float64, ldc, rows, cols int, left []float64, ldl int, right []float64, ldr, k int) {
-	a, b := newPanel(rows, k, kn.mr), newPanel(cols, k, kn.nr)
+	a, b := kn.panel(0, rows, k), kn.panel(1, cols, k)
 	neg := make([]float64, rows)
 	for l := range k {
 		for i, v := range left[l*ldl:][:rows] {
