@@ -57,24 +57,34 @@ func Find(name string) (Spec, bool) {
 // Suggest returns the names of instruments that someone who wrote name may
 // have meant, the likeliest first; at most three.
 func Suggest(name string) []string {
+	var names []string
+	for _, s := range Catalogue() {
+		names = append(names, s.Name)
+	}
+	return nearest(name, names)
+}
+
+// nearest returns which of the names someone who wrote name may have meant, the
+// likeliest first; at most three.
+func nearest(name string, of []string) []string {
 	type guess struct {
 		name string
 		cost int
 	}
 	name = strings.ToLower(strings.TrimSpace(strings.ReplaceAll(name, "_", "-")))
 	var guesses []guess
-	for _, s := range Catalogue() {
-		cost := editDistance(name, s.Name)
+	for _, known := range of {
+		cost := editDistance(name, known)
 		switch {
 		case name == "":
 			continue
-		case strings.HasPrefix(s.Name, name):
+		case strings.HasPrefix(known, name):
 			cost = min(cost, 1)
-		case strings.Contains(s.Name, name) || strings.Contains(name, s.Name):
+		case strings.Contains(known, name) || strings.Contains(name, known):
 			cost = min(cost, 2)
 		}
 		if cost <= max(2, len(name)/3) {
-			guesses = append(guesses, guess{s.Name, cost})
+			guesses = append(guesses, guess{known, cost})
 		}
 	}
 	slices.SortStableFunc(guesses, func(a, b guess) int { return a.cost - b.cost })

@@ -75,6 +75,9 @@ func (in *Instrument) MeasurePrompt(ctx context.Context, p *Picture, prompt stri
 
 // wrongKind is the error for asking in what it cannot read.
 func (in *Instrument) wrongKind() error {
+	if in.Kind == OfFeatures {
+		return fmt.Errorf("%s gives features and reads nothing: use Embed: %w", in.Name, assay.ErrInvalid)
+	}
 	use := map[Kind]string{OfImage: "Measure", OfPair: "Distance", OfPrompt: "MeasurePrompt"}[in.Kind]
 	return fmt.Errorf("%s reads one %s: use %s: %w", in.Name, in.Kind, use, assay.ErrInvalid)
 }

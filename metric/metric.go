@@ -40,10 +40,12 @@ const (
 type Kind string
 
 // An instrument reads one image, a pair of images, or an image with a text.
+// What [Towers.OpenFeatures] returns reads nothing: it only embeds.
 const (
-	OfImage  Kind = "image"
-	OfPair   Kind = "pair"
-	OfPrompt Kind = "image and prompt"
+	OfImage    Kind = "image"
+	OfPair     Kind = "pair"
+	OfPrompt   Kind = "image and prompt"
+	OfFeatures Kind = "features"
 )
 
 // A Space says how the distance of two embeddings is taken.

@@ -65,6 +65,24 @@ func clipPreparation(side int) preparation {
 	}
 }
 
+// clipSquarePreparation is what CMMD does: the central square of the picture, cut
+// out of its own pixels, and only then resized.
+func clipSquarePreparation(side int) preparation {
+	return preparation{
+		text: fmt.Sprintf("RGB, central square (halves down), Pillow bicubic to %d×%d (8 bits), CLIP mean and std", side, side),
+		key:  fmt.Sprintf("clip square %d", side), mean: clipMean, std: clipStd,
+		cut: func(img *pixel.Image) (cutting, error) {
+			n := min(img.Width, img.Height)
+			square, err := img.RGB().CenterCrop(n, n, pixel.HalfFloor)
+			if err != nil {
+				return cutting{}, err
+			}
+			small, err := square.Resize(side, side, pixel.Bicubic)
+			return cutting{image: small}, err
+		},
+	}
+}
+
 // half is prep for networks trained on samples in [−1, 1].
 func (prep preparation) half() preparation {
 	prep.mean, prep.std = halfMean, halfStd
