@@ -34,7 +34,7 @@ type featureRow struct {
 }
 
 // featureRows lists them, in the order users see.
-func featureRows() []featureRow { return []featureRow{clipSquare()} }
+func featureRows() []featureRow { return append(inceptions(), clipSquare()) }
 
 // FeatureCatalogue returns every row of features this build knows: first those
 // that measures of sets are defined on, then those of instruments that have an

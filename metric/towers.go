@@ -199,7 +199,7 @@ func (s *stand) vision(ctx context.Context, row towerRow) (*vision, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tower %s: %w", row.name, err)
 	}
-	v := &vision{row: row, path: done.Path, key: done.Path + " " + done.Digest, towers: t, id: assay.Identity{
+	v := &vision{row: row, path: done.Path, key: done.Path + " " + done.Digest + " " + row.part, towers: t, id: assay.Identity{
 		Instrument: row.name, Version: 1, Checkpoint: done.Digest,
 		Preparation: row.prep.text + row.reducedText(), Runtime: t.runtime(row.precision(t.opt.Precision)), Synthetic: done.Synthetic,
 	}}
