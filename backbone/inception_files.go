@@ -3,7 +3,6 @@ package backbone
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/gen-emerge/assay"
@@ -21,14 +20,23 @@ const (
 // Pieces describes the prepared file of the whole network, made of pytorch-fid's
 // checkpoint: for each convolution NAME.weight and NAME.bias in float32, its batch
 // norm folded in, which is computed in float64. All taps read the same file. The
-// classifier's two tensors must be there and are left out; the batch norms' counts
-// may be.
+// classifier's two tensors must be there, since their 1008 classes tell the file
+// from torchvision's, and are left out; so are the batch norms' counts, which files
+// of before PyTorch 0.4.1 have not.
 //
 // Names and shapes are checked here; values are read when a piece is made. What is
 // missing, of another shape, or has no use is refused: the error wraps
 // [assay.ErrInvalid] and names it.
 func (n Inception) Pieces(src Source) ([]weights.Piece, error) {
-	if err := fitsExactly("inception-2015-12-05", src, n.Inventory()); err != nil {
+	var want, counts []weights.TensorSpec
+	for _, s := range n.Inventory() {
+		if strings.HasSuffix(s.Name, normCount) {
+			counts = append(counts, s)
+		} else {
+			want = append(want, s)
+		}
+	}
+	if err := holds("inception-2015-12-05", src, want, counts); err != nil {
 		return nil, err
 	}
 	var list []weights.Piece
@@ -91,40 +99,4 @@ func (n Inception) Inventory() []weights.TensorSpec {
 			weights.TensorSpec{Name: c.name + normCount, DType: "int64", Init: weights.Init{Kind: weights.InitConst}})
 	}
 	return append(list, normal("fc.weight", 0, 1/math.Sqrt(inceptionPooled), inceptionClasses, inceptionPooled), normal("fc.bias", 0, 0.1, inceptionClasses))
-}
-
-// fitsExactly checks that a checkpoint has every tensor that is wanted, in its
-// shape, and no other. Counts of batch norms may be missing: files of before
-// PyTorch 0.4.1 have none.
-func fitsExactly(what string, src Source, want []weights.TensorSpec) error {
-	var faults, wrong, missing, spare []string
-	known := map[string]bool{}
-	for _, s := range want {
-		known[s.Name] = true
-		got, ok := src.Shape(s.Name)
-		switch {
-		case !ok && strings.HasSuffix(s.Name, normCount):
-		case !ok:
-			missing = append(missing, fmt.Sprintf("%q %v", s.Name, s.Shape))
-		case !slices.Equal(got, s.Shape):
-			wrong = append(wrong, fmt.Sprintf("%q is %v, want %v", s.Name, got, s.Shape))
-		}
-	}
-	for _, name := range src.Names() {
-		if !known[name] {
-			spare = append(spare, fmt.Sprintf("%q", name))
-		}
-	}
-	for _, f := range []struct {
-		what  string
-		names []string
-	}{{"of another shape", wrong}, {"missing", missing}, {"without use", spare}} {
-		if len(f.names) > 0 {
-			faults = append(faults, fmt.Sprintf("%d tensors %s: %s", len(f.names), f.what, listed(f.names)))
-		}
-	}
-	if faults == nil {
-		return nil
-	}
-	return fmt.Errorf("the checkpoint does not hold %s: %s: %w", what, strings.Join(faults, "; "), assay.ErrInvalid)
 }

@@ -1,9 +1,6 @@
 package metric
 
 import (
-	"context"
-	"io"
-
 	"github.com/gen-emerge/assay/backbone"
 	"github.com/gen-emerge/assay/weights"
 )
@@ -61,14 +58,5 @@ func inceptions() []featureRow {
 		row("inception-spatial-6a", backbone.Inception6a, cleanPreparation(),
 			spatial+": Mixed_6a, channel, row, column. Those of pyiqa's sfid.",
 			"chaofengc/IQA-PyTorch 01ae427"+ours, "pytorch-fid 0.3.0's layers"),
-	}
-}
-
-// inception writes the stream of pickles that pytorch-fid's file is.
-func (o *official) inception() {
-	specs := backbone.Inception{}.Inventory()
-	o.file = func(ctx context.Context, w io.Writer) error {
-		return weights.WriteTorchLegacy(ctx, w, weights.SyntheticPieces(o.seed, specs),
-			weights.TorchZipOptions{Comment: weights.SyntheticMark(o.seed)})
 	}
 }

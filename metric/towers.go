@@ -154,7 +154,8 @@ func on(rows ...towerRow) func(TowerOptions) []towerRow {
 // towered lists them, in the order users see. The list is made once, because
 // pages look instruments up by the hundred; nobody may change it.
 var towered = sync.OnceValue(func() []towerInstrument {
-	return slices.Concat(clipScores(), aesthetics(), dreamSims(), preferences(), styles())
+	return slices.Concat(clipScores(), aesthetics(), dreamSims(), preferences(), styles(),
+		lpipsPairs(), distsPairs())
 })
 
 // A stand collects what one instrument stands on while it is opened.
