@@ -99,6 +99,9 @@ func TestFeaturesThatAreNone(t *testing.T) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.says)
 		}
 	}
+	if _, err := NewTowers(nil, nil, TowerOptions{}).Open(t.Context(), "inception-tf"); !errors.Is(err, assay.ErrNotFound) || !strings.Contains(fmt.Sprint(err), "row of features") {
+		t.Errorf("features asked for as an instrument: %v", err)
+	}
 	_, err := NewTowers(tinyCache(t), nil, TowerOptions{}).OpenFeatures(t.Context(), "clip-score")
 	if !errors.Is(err, assay.ErrUnavailable) || !strings.Contains(fmt.Sprint(err), "engine") {
 		t.Errorf("without an engine: %v", err)
