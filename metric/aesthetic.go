@@ -90,6 +90,7 @@ func (a aesthetic) instrument() towerInstrument {
 			Preparation: row.prep.text, Models: []string{a.model, row.models[0]}, Graph: true,
 			Doc: a.doc, Licence: a.licence + "; tower: " + clipLicence(a.suffix), Source: a.source, Agreement: a.agreement,
 		},
+		towers: on(row),
 		open: func(ctx context.Context, s *stand) error {
 			head, digest, err := readHead(s.towers.models, a, row.dim())
 			if err != nil {

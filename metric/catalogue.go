@@ -35,7 +35,7 @@ func Catalogue() []Spec {
 	for _, f := range formulas() {
 		specs = append(specs, f.spec)
 	}
-	specs = append(specs, layoutSpec, niqeSpec, brisqueSpec, lpipsSpec(0), lpipsSpec(lpipsSmall))
+	specs = append(specs, layoutSpec, niqeSpec, brisqueSpec, lpipsSqueezeNet.spec(0), lpipsSqueezeNet.spec(lpipsSmall))
 	for _, t := range towered() {
 		s := t.spec
 		s.Models = slices.Clone(s.Models)
@@ -57,24 +57,34 @@ func Find(name string) (Spec, bool) {
 // Suggest returns the names of instruments that someone who wrote name may
 // have meant, the likeliest first; at most three.
 func Suggest(name string) []string {
+	var names []string
+	for _, s := range Catalogue() {
+		names = append(names, s.Name)
+	}
+	return nearest(name, names)
+}
+
+// nearest returns which of the names someone who wrote name may have meant, the
+// likeliest first; at most three.
+func nearest(name string, of []string) []string {
 	type guess struct {
 		name string
 		cost int
 	}
 	name = strings.ToLower(strings.TrimSpace(strings.ReplaceAll(name, "_", "-")))
 	var guesses []guess
-	for _, s := range Catalogue() {
-		cost := editDistance(name, s.Name)
+	for _, known := range of {
+		cost := editDistance(name, known)
 		switch {
 		case name == "":
 			continue
-		case strings.HasPrefix(s.Name, name):
+		case strings.HasPrefix(known, name):
 			cost = min(cost, 1)
-		case strings.Contains(s.Name, name) || strings.Contains(name, s.Name):
+		case strings.Contains(known, name) || strings.Contains(name, known):
 			cost = min(cost, 2)
 		}
 		if cost <= max(2, len(name)/3) {
-			guesses = append(guesses, guess{s.Name, cost})
+			guesses = append(guesses, guess{known, cost})
 		}
 	}
 	slices.SortStableFunc(guesses, func(a, b guess) int { return a.cost - b.cost })
@@ -111,6 +121,9 @@ func editDistance(a, b string) int {
 
 // unknown is the error for a name that is not in the catalogue.
 func unknown(name string) error {
+	if _, ok := FindFeatures(name); ok {
+		return fmt.Errorf("no instrument %q: it is a row of features, which are embedded and not read: %w", name, assay.ErrNotFound)
+	}
 	hint := ""
 	if near := Suggest(name); len(near) > 0 {
 		hint = fmt.Sprintf("; did you mean %q?", near[0])

@@ -83,6 +83,7 @@ func clipScore(name string, row towerRow, suffix string) towerInstrument {
 				"openai/CLIP does (torchmetrics crops one pixel further left where the margin is 3 more than a multiple of 4)",
 			Agreement: agreement,
 		},
+		towers: on(row),
 		open: func(ctx context.Context, s *stand) error {
 			return s.cosineScore(ctx, row, "", func(cos, _ float64) float64 { return 100 * cos })
 		},
@@ -110,6 +111,7 @@ func hesselScore(name string, row towerRow, suffix string) towerInstrument {
 			Source:    "Hessel, Holtzman, Forbes, Le Bras, Choi: CLIPScore, EMNLP 2021, arXiv:2104.08718; jmhessel/clipscore 1036465",
 			Agreement: agreement,
 		},
+		towers: on(row),
 		open: func(ctx context.Context, s *stand) error {
 			return s.cosineScore(ctx, row, hesselPrefix, func(cos, _ float64) float64 { return 2.5 * max(cos, 0) })
 		},

@@ -127,7 +127,7 @@ func (d dreamSimVariant) instrument() towerInstrument {
 			Source:    "Fu, Tamir, Sundaram et al.: DreamSim, NeurIPS 2023, arXiv:2306.09344; ssundaram21/dreamsim 0.2.1, normalize_embeds=True",
 			Agreement: agreement,
 		},
-		open: d.open,
+		towers: on(d.towers...), open: d.open,
 	}
 }
 

@@ -46,8 +46,9 @@ func euclidean(a, b []float32) float64 {
 const (
 	layoutCells   = layoutGrid * layoutGrid
 	layoutColours = 3 * layoutCells // mean L*, a*, b* of each cell
-	strokeBins    = 8               // directions over half a turn
-	strokeSide    = 64              // pixels, each side of the shrunken image that edges are read from
+	layoutDim     = layoutColours + layoutCells*strokeBins
+	strokeBins    = 8  // directions over half a turn
+	strokeSide    = 64 // pixels, each side of the shrunken image that edges are read from
 
 	// strokeFloor, in levels a pixel, keeps the noise of flat images from
 	// looking like strokes: a mean gradient of that size halves their weight.

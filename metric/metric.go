@@ -14,6 +14,13 @@
 // embedding, so that a tower looks at a picture once however many instruments
 // ask. Embeddings have identities of their own and can be stored
 // ([Instrument.Embeddings]) and given back ([Picture.Recall]).
+//
+// # Features
+//
+// Measures of sets of pictures are taken of vectors. [FeatureCatalogue] lists what
+// gives one: the rows that published measures are defined on (Inception-v3 prepared
+// in three ways, VGG16, CMMD's CLIP), and every instrument that has an embedding or
+// stands on one tower. [Towers.OpenFeatures] opens a row.
 package metric
 
 import (
@@ -40,10 +47,12 @@ const (
 type Kind string
 
 // An instrument reads one image, a pair of images, or an image with a text.
+// What [Towers.OpenFeatures] returns reads nothing: it only embeds.
 const (
-	OfImage  Kind = "image"
-	OfPair   Kind = "pair"
-	OfPrompt Kind = "image and prompt"
+	OfImage    Kind = "image"
+	OfPair     Kind = "pair"
+	OfPrompt   Kind = "image and prompt"
+	OfFeatures Kind = "features"
 )
 
 // A Space says how the distance of two embeddings is taken.
@@ -63,6 +72,8 @@ type Spec struct {
 	Better      Direction
 	Lo, Hi      float64  // bounds the value cannot leave; ±Inf where there is none
 	MinSide     int      // neither side of an image may be shorter, in pixels; 0 is no limit
+	MaxPixels   int      // an image may have no more, because of the memory that takes; 0 is no limit
+	SameSize    bool     // two images must have one size; [Instrument.Resizing] brings them there
 	Unit        string   // of the value: "bits", "fraction", "8-bit levels"; "" for a pure number
 	Preparation string   // what is done to the pixels first
 	Models      []string // names in the weights manifest, all needed; none for a formula
@@ -94,6 +105,7 @@ type Instrument struct {
 
 	measure  func(context.Context, *Picture) (float64, []string, error)
 	distance func(context.Context, *Picture, *Picture) (float64, []string, error)
+	chart    func(context.Context, *Picture, *Picture) (float64, PairMap, error)
 	prompted func(context.Context, *Picture, string) (float64, []string, error)
 	embed    func(context.Context, *Picture) ([]float32, error)
 	style    func(context.Context, *Picture) (Style, error)

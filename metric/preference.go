@@ -45,6 +45,7 @@ func pickScore() towerInstrument {
 			Agreement: parityAgreement(row) + "; the authors print no value. × 1/255 is done as " +
 				"v/255 in float32, a unit in the last place from theirs",
 		},
+		towers: on(row),
 		open: func(ctx context.Context, s *stand) error {
 			return s.cosineScore(ctx, row, "", func(cos, scale float64) float64 { return scale * cos })
 		},
@@ -66,6 +67,7 @@ func hps(name, accuracy string) towerInstrument {
 			Source:    "Wu et al.: Human Preference Score v2, arXiv:2306.09341; tgxs002/HPSv2, version " + name[len("hps-"):],
 			Agreement: agreement + ". Alpha is dropped, where the authors' code fails; a picture whose long side is 224 is padded, where it fails too",
 		},
+		towers: func(o TowerOptions) []towerRow { return []towerRow{hpsRow(name, !o.PlainBicubic)} },
 		open: func(ctx context.Context, s *stand) error {
 			row := hpsRow(name, !s.towers.opt.PlainBicubic)
 			s.in.Preparation = promptPreparation(row, "")

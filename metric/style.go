@@ -93,7 +93,8 @@ func styleEntropy(name, suffix string) towerInstrument {
 				"class are defined here: as no neutral pictures are at hand, it is what the picture shares with neutral captions times what the class does",
 			Agreement: "softmax, entropy and projection against closed forms: within 1e-12; the tower as for clip-score",
 		},
-		open: func(ctx context.Context, s *stand) error { return s.styleEntropy(ctx, row) },
+		towers: on(row),
+		open:   func(ctx context.Context, s *stand) error { return s.styleEntropy(ctx, row) },
 	}
 }
 
@@ -114,6 +115,7 @@ func artnessOn(name, suffix string, row towerRow) towerInstrument {
 			Source:    "defined here, after the condition of CAN (arXiv:1706.07068) that a picture is still recognised as art",
 			Agreement: "the arithmetic against closed forms: within 1e-12; the tower as for clip-score",
 		},
+		towers: on(row),
 		open: func(ctx context.Context, s *stand) error {
 			v, x, err := s.both(ctx, row)
 			if err != nil {

@@ -78,15 +78,14 @@ func NewTowers(m Models, e Engine, opt TowerOptions) *Towers {
 // file is not what the instrument expects. Failures are not remembered.
 func (t *Towers) Open(ctx context.Context, name string) (*Instrument, error) {
 	spec, ok := Find(name)
-	switch {
-	case !ok:
+	if !ok {
 		return nil, unknown(name)
-	case len(spec.Models) == 0:
+	}
+	if len(spec.Models) == 0 {
 		return OpenFormula(name)
-	case t.models == nil:
-		return nil, fmt.Errorf("%s needs the model %q, and there is nowhere to find models: %w", name, spec.Models[0], assay.ErrUnavailable)
-	case spec.Graph && t.engine == nil:
-		return nil, fmt.Errorf("%s needs an engine to run its graph: %w", name, assay.ErrUnavailable)
+	}
+	if err := t.able(spec); err != nil {
+		return nil, err
 	}
 	for _, c := range towered() {
 		if c.spec.Name == name {
@@ -94,6 +93,17 @@ func (t *Towers) Open(ctx context.Context, name string) (*Instrument, error) {
 		}
 	}
 	return openAlone(ctx, spec, t.models, t.engine)
+}
+
+// able reports whether the caller gave what an instrument is made with.
+func (t *Towers) able(s Spec) error {
+	switch {
+	case len(s.Models) > 0 && t.models == nil:
+		return fmt.Errorf("%s needs the model %q, and there is nowhere to find models: %w", s.Name, s.Models[0], assay.ErrUnavailable)
+	case s.Graph && t.engine == nil:
+		return fmt.Errorf("%s needs an engine to run its graph: %w", s.Name, assay.ErrUnavailable)
+	}
+	return nil
 }
 
 // openTowered opens an instrument that stands on towers.
@@ -123,12 +133,29 @@ func (t *Towers) Close() error { return t.pool.close() }
 type towerInstrument struct {
 	spec Spec
 	open func(context.Context, *stand) error
+	// towers lists the towers whose embeddings of a picture it reads; nil where
+	// those are no features by themselves.
+	towers func(TowerOptions) []towerRow
+}
+
+// rows returns the towers under the options, if any are features.
+func (c towerInstrument) rows(o TowerOptions) []towerRow {
+	if c.towers == nil {
+		return nil
+	}
+	return c.towers(o)
+}
+
+// on lists the same towers under all options.
+func on(rows ...towerRow) func(TowerOptions) []towerRow {
+	return func(TowerOptions) []towerRow { return rows }
 }
 
 // towered lists them, in the order users see. The list is made once, because
 // pages look instruments up by the hundred; nobody may change it.
 var towered = sync.OnceValue(func() []towerInstrument {
-	return slices.Concat(clipScores(), aesthetics(), dreamSims(), preferences(), styles())
+	return slices.Concat(clipScores(), aesthetics(), dreamSims(), preferences(), styles(),
+		lpipsPairs(), distsPairs())
 })
 
 // A stand collects what one instrument stands on while it is opened.
@@ -173,7 +200,7 @@ func (s *stand) vision(ctx context.Context, row towerRow) (*vision, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tower %s: %w", row.name, err)
 	}
-	v := &vision{row: row, path: done.Path, key: done.Path + " " + done.Digest, towers: t, id: assay.Identity{
+	v := &vision{row: row, path: done.Path, key: done.Path + " " + done.Digest + " " + row.part, towers: t, id: assay.Identity{
 		Instrument: row.name, Version: 1, Checkpoint: done.Digest,
 		Preparation: row.prep.text + row.reducedText(), Runtime: t.runtime(row.precision(t.opt.Precision)), Synthetic: done.Synthetic,
 	}}

@@ -68,6 +68,10 @@ def tensors(state):
     return out
 
 
+def scalars(state):
+    return {k: v for k, v in state.items() if not isinstance(v, (dict, torch.Tensor))}
+
+
 def compare(label, state, specs, seed):
     got = tensors(state)
     assert list(sorted(got)) == sorted(s["name"] for s in specs), label
@@ -88,6 +92,11 @@ def load(path, kind):
         return torch.jit.load(path, map_location="cpu").eval().state_dict()
     if kind == "torch zip":
         return torch.load(path, map_location="cpu", weights_only=True)
+    if kind == "torch legacy":
+        assert not zipfile.is_zipfile(path)
+        plain, safe = (torch.load(path, map_location="cpu", weights_only=w) for w in (False, True))
+        assert list(tensors(plain)) == list(tensors(safe)) and scalars(plain) == scalars(safe)
+        return safe
     from safetensors.torch import load_file
     from safetensors import safe_open
     with safe_open(path, "pt") as f:

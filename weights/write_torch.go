@@ -11,8 +11,8 @@ import (
 	"github.com/gen-emerge/assay"
 )
 
-// TorchZipOptions adjust [WriteTorchZip]. The zero TorchZipOptions writes one flat
-// state dict.
+// TorchZipOptions adjust [WriteTorchZip] and [WriteTorchLegacy]. The zero
+// TorchZipOptions writes one flat state dict.
 type TorchZipOptions struct {
 	// Under names dictionaries inside the outer one. A piece called UNDER.REST is
 	// written into the dictionary UNDER, under the name REST.
@@ -20,7 +20,8 @@ type TorchZipOptions struct {
 	// Extra is put beside the tensors and the inner dictionaries: text, int,
 	// int64, float64, bool or nil by key.
 	Extra map[string]any
-	// Comment is the zip archive's own, where loaders do not look.
+	// Comment is the zip archive's own, or an entry of the stream's system
+	// information, where loaders do not look.
 	Comment string
 }
 

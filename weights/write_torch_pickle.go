@@ -20,6 +20,7 @@ type pickleWriter struct {
 	bytes.Buffer
 	memo     map[string]uint32 // by what was written
 	storages []plannedPiece    // in the order of their keys "0", "1", ...
+	legacy   bool              // storages are named as in a stream, with room for a view
 }
 
 func newPickleWriter() *pickleWriter {
@@ -142,6 +143,9 @@ func (w *pickleWriter) tensor(p plannedPiece) error {
 	w.text(fmt.Sprint(len(w.storages)))
 	w.text("cpu")
 	w.number(p.length / dtype(p.DType).size())
+	if w.legacy {
+		w.op(opNone) // the storage is nobody's view
+	}
 	w.op(opTuple, opBinPersID)
 	w.number(0) // offset in the storage
 	w.numbers(shape)

@@ -31,6 +31,9 @@ func TestTorchWritersRefuse(t *testing.T) {
 	zipped := func(opt TorchZipOptions, pieces ...Piece) func(io.Writer) error {
 		return func(w io.Writer) error { return WriteTorchZip(t.Context(), w, pieces, opt) }
 	}
+	stream := func(opt TorchZipOptions, pieces ...Piece) func(io.Writer) error {
+		return func(w io.Writer) error { return WriteTorchLegacy(t.Context(), w, pieces, opt) }
+	}
 	script := func(class string, names ...string) func(io.Writer) error {
 		var pieces []Piece
 		for _, n := range names {
@@ -60,6 +63,10 @@ func TestTorchWritersRefuse(t *testing.T) {
 		{"tensor and entry", `"a"`, zipped(TorchZipOptions{Extra: map[string]any{"a": 1}}, floats("a", 1))},
 		{"entry of a strange type", "[]int", zipped(TorchZipOptions{Extra: map[string]any{"e": []int{1}}}, floats("a", 1))},
 		{"long comment", "comment", zipped(TorchZipOptions{Comment: strings.Repeat("x", 1<<16)}, floats("a", 1))},
+		{"stream: nothing", "without tensors", stream(flat)},
+		{"stream: twice", `"a"`, stream(flat, floats("a", 1), floats("a", 1))},
+		{"stream: type without a storage", "float8_e5m2", stream(flat, Piece{"typed", []int{2}, "float8_e5m2", func() ([]byte, error) { return nil, nil }})},
+		{"stream: tensor and dictionary", `"s"`, stream(TorchZipOptions{Under: []string{"s"}}, floats("s", 1), floats("s.a", 1))},
 		{"script: class", `"no class"`, script("no class", "a")},
 		{"script: class of a keyword", `"a.class"`, script("a.class", "a")},
 		{"script: tensor in a tensor", `"a.b"`, script("M", "a", "a.b")},
@@ -85,7 +92,13 @@ func TestTorchWritersRefuse(t *testing.T) {
 	if err := WriteTorchScript(t.Context(), io.Discard, "M", []Piece{broken}, ""); !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), "broken") {
 		t.Errorf("a piece that fails: %v", err)
 	}
+	if err := WriteTorchLegacy(t.Context(), io.Discard, []Piece{floats("a", 1), short}, flat); !errors.Is(err, assay.ErrInvalid) || !strings.Contains(err.Error(), `"short"`) {
+		t.Errorf("stream: too few values: %v", err)
+	}
 	full := errors.New("disk full")
+	if err := WriteTorchLegacy(t.Context(), writerFunc(func([]byte) (int, error) { return 0, full }), []Piece{floats("a", 1)}, flat); !errors.Is(err, full) {
+		t.Errorf("stream: a writer that fails: %v", err)
+	}
 	if err := WriteTorchZip(t.Context(), writerFunc(func([]byte) (int, error) { return 0, full }), []Piece{floats("a", 1<<20)}, flat); !errors.Is(err, full) {
 		t.Errorf("a writer that fails: %v", err)
 	}
@@ -102,6 +115,9 @@ func TestTorchWritersStream(t *testing.T) {
 	for name, write := range map[string]func(context.Context, io.Writer, []Piece) error{
 		"zip": func(ctx context.Context, w io.Writer, p []Piece) error {
 			return WriteTorchZip(ctx, w, p, TorchZipOptions{})
+		},
+		"stream": func(ctx context.Context, w io.Writer, p []Piece) error {
+			return WriteTorchLegacy(ctx, w, p, TorchZipOptions{})
 		},
 		"script": func(ctx context.Context, w io.Writer, p []Piece) error { return WriteTorchScript(ctx, w, "M", p, "") },
 	} {
