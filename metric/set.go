@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -29,7 +30,7 @@ type SetSpec struct {
 	// Agreement says how the numbers were checked, and within what.
 	Agreement string
 
-	measure func(*setMeasure) ([]SetValue, error)
+	measure func(context.Context, *setMeasure) error
 }
 
 // A SetValueSpec is one number that a measure of a set gives.
@@ -140,7 +141,8 @@ func kidSpec() SetSpec {
 		Doubt: "torch-fidelity refuses sets below 1000: subsets are as large as the smaller set",
 		Values: []SetValueSpec{{Name: "kid", Better: LowerIsBetter, Lo: math.Inf(-1), Hi: math.Inf(1),
 			Doc: "mean over subsets of the unbiased squared MMD with k(x, y) = (x·y/d + 1)³; may be slightly negative. Beside it the population " +
-				"standard deviation over the subsets"}},
+				"standard deviation over the subsets"},
+			{Name: "kid-whole", Better: LowerIsBetter, Lo: math.Inf(-1), Hi: math.Inf(1), Doc: "the same with the whole sets for one subset, with its interval; where that is affordable"}},
 		Doc: "Kernel Inception distance: the squared maximum mean discrepancy of two sets, unbiased at every size. Subsets are drawn as by torch-fidelity " +
 			"(NumPy's RandomState, seed 2020), 100 of min(1000, n, m).",
 		Source:    "Bińkowski et al., ICLR 2018, arXiv:1801.01401; toshas/torch-fidelity",
@@ -152,7 +154,7 @@ func kidSpec() SetSpec {
 func cmmdSpec() SetSpec {
 	v := positive.named("cmmd", "the V-statistic, as published: diagonals included, so two halves of one set are not at 0")
 	return SetSpec{
-		Name: "cmmd", Version: 1, Reference: true, Features: []string{clipSquareRow}, Any: true, Vectors: true, Least: 1, Enough: 1000,
+		Name: "cmmd", Version: 1, Reference: true, Features: []string{clipSquareRow}, Any: true, Vectors: true, Least: 2, Enough: 1000,
 		Doubt: "the V-statistic is biased upward by what cmmd-unbiased is without",
 		Values: []SetValueSpec{v, {Name: "cmmd-unbiased", Better: LowerIsBetter, Lo: math.Inf(-1), Hi: math.Inf(1),
 			Doc: "the U-statistic: zero on average for two sets of one distribution; may be slightly negative; needs two images in each set"}},
@@ -164,15 +166,15 @@ func cmmdSpec() SetSpec {
 	}
 }
 
-var share = SetValueSpec{Better: HigherIsBetter, Lo: 0, Hi: 1}
+var fraction = SetValueSpec{Better: HigherIsBetter, Lo: 0, Hi: 1}
 
 func precisionRecallSpec() SetSpec {
 	return SetSpec{
 		Name: "precision-recall", Version: 1, Reference: true, Features: []string{vggFC2}, Any: true, Vectors: true, Least: 2, Enough: 10000,
 		Doubt: "published values are of 10,000 images or more in each set, and both numbers depend on the sizes",
 		Values: []SetValueSpec{
-			share.named("precision", "share of the set's images that lie no farther from some reference image than that image's k-th nearest neighbour in the reference"),
-			share.named("recall", "the same with the roles of set and reference exchanged"),
+			fraction.named("precision", "share of the set's images that lie no farther from some reference image than that image's k-th nearest neighbour in the reference"),
+			fraction.named("recall", "the same with the roles of set and reference exchanged"),
 		},
 		Doc: "Improved precision and recall: how much of the set looks like the reference, and how much of the reference the set covers. k = 3 unless " +
 			"--k says otherwise; distances up to the radius count (≤).",
@@ -188,7 +190,7 @@ func densityCoverageSpec() SetSpec {
 		Doubt: "published values are of 10,000 images or more in each set, and both numbers depend on the sizes",
 		Values: []SetValueSpec{
 			{Name: "density", Better: HigherIsBetter, Lo: 0, Hi: math.Inf(1), Doc: "how many reference neighbourhoods hold an image of the set, on average, over k; 1 for two sets of one distribution, and not bounded by it"},
-			share.named("coverage", "share of the reference images whose neighbourhood holds an image of the set"),
+			fraction.named("coverage", "share of the reference images whose neighbourhood holds an image of the set"),
 		},
 		Doc: "Density and coverage: precision and recall that outliers of the reference do not decide. k = 5 unless --k says otherwise; only distances " +
 			"below the radius count (<).",
@@ -247,22 +249,23 @@ type SetID struct {
 // A SetReading is what a measure gives for one set, with its provenance. Two may
 // be compared only if metric, version, features and settings are equal.
 type SetReading struct {
-	Metric    string          `json:"metric"`
-	Version   int             `json:"version"`
-	Features  assay.Identity  `json:"features"` // or the instrument that read the pairs
-	Set       SetID           `json:"set"`
-	Reference *SetID          `json:"reference,omitempty"`
-	Settings  map[string]any  `json:"settings,omitempty"` // k, order, subsets, seed, pairs, …
-	Values    []SetValue      `json:"values"`
-	Warnings  []string        `json:"warnings,omitempty"`
+	Metric    string         `json:"metric"`
+	Version   int            `json:"version"`
+	Features  assay.Identity `json:"features"` // or the instrument that read the pairs
+	Set       SetID          `json:"set"`
+	Reference *SetID         `json:"reference,omitempty"`
+	Settings  map[string]any `json:"settings,omitempty"` // k, order, subsets, seed, pairs, …
+	Values    []SetValue     `json:"values"`
+	Warnings  []string       `json:"warnings,omitempty"`
 }
 
 // SetOptions adjust how sets are measured. The zero SetOptions is what is
 // published.
 type SetOptions struct {
-	K          int            // neighbours; 0 means the measure's own
-	Order      *float64       // of vendi; nil means 1
-	KID        stat.KIDOptions // zero means torch-fidelity's
-	Seed       uint64         // of intervals
-	NoInterval bool           // do not measure doubt, which takes longer than the value
+	K            int             // neighbours; 0 means the measure's own
+	Order        *float64        // of vendi; nil means 1
+	KID          stat.KIDOptions // zero means torch-fidelity's
+	Seed         uint64          // of intervals
+	NoInterval   bool            // leave out intervals that take longer than the value
+	AllIntervals bool            // measure intervals also where they take minutes or hours
 }

@@ -30,7 +30,7 @@ type FeatureSet struct {
 	Published      string // digest of the file of statistics that others published; then identity and images are not known
 	Digests        []assay.Digest
 	Features       []float32     // len(Digests) rows of Dim, or nil
-	Moments        *stat.Moments // or nil; N is 0 where others published statistics and not of how many images
+	Moments        *stat.Moments // or nil; of published ones, N means nothing
 }
 
 // Len returns how many images the set has, or 0 if that is not known.
@@ -38,7 +38,7 @@ func (s *FeatureSet) Len() int {
 	switch {
 	case s.Features != nil:
 		return len(s.Features) / s.Dim
-	case s.Moments != nil:
+	case s.Moments != nil && s.Published == "":
 		return s.Moments.N
 	}
 	return 0
@@ -259,7 +259,7 @@ func MergeStates(ctx context.Context, states ...[]*FeatureSet) ([]*FeatureSet, e
 type SetBuilder struct {
 	set  FeatureSet
 	keep bool
-	n    int          // images to come, for the first allocation
+	n    int           // images to come, for the first allocation
 	wait stat.Features // vectors that are not in the moments yet
 }
 
@@ -318,8 +318,12 @@ func (b *SetBuilder) flush(ctx context.Context) error {
 	return err
 }
 
-// Set returns what was gathered so far. More may be added afterwards, to the
-// same set. It fails, wrapping [assay.ErrInvalid], if nothing was added.
+// Len returns how many images were added.
+func (b *SetBuilder) Len() int { return len(b.set.Digests) }
+
+// Set returns what was gathered so far. More may be added afterwards; of vectors,
+// the result stays as it is then, of moments it does not. It fails, wrapping
+// [assay.ErrInvalid], if nothing was added.
 func (b *SetBuilder) Set(ctx context.Context) (*FeatureSet, error) {
 	if len(b.set.Digests) == 0 {
 		return nil, fmt.Errorf("%s saw no image: %w", b.set.Instrument, assay.ErrInvalid)
@@ -327,5 +331,7 @@ func (b *SetBuilder) Set(ctx context.Context) (*FeatureSet, error) {
 	if err := b.flush(ctx); err != nil {
 		return nil, err
 	}
-	return &b.set, nil
+	s := b.set
+	s.Digests, s.Features = slices.Clip(s.Digests), slices.Clip(s.Features)
+	return &s, nil
 }

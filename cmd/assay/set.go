@@ -16,24 +16,24 @@ import (
 )
 
 type setFlags struct {
-	in         inputs
-	metrics    []string
-	refs       []string
-	tower      string
-	k          int
-	order      string
-	subsets    int
-	subsetSize int
-	pairs      int
-	seed       uint64
-	noInterval bool
-	save       string
-	cache      string
-	json       bool
-	shard      string
-	workers    int
-	limits     limitFlags
-	towers     towerFlags
+	in                       inputs
+	metrics                  []string
+	refs                     []string
+	tower                    string
+	k                        int
+	order                    string
+	subsets                  int
+	subsetSize               int
+	pairs                    int
+	seed                     uint64
+	noInterval, allIntervals bool
+	save                     string
+	cache                    string
+	json                     bool
+	shard                    string
+	workers                  int
+	limits                   limitFlags
+	towers                   towerFlags
 }
 
 func newSet(w world) *cobra.Command {
@@ -73,6 +73,7 @@ Images that cannot be read are told, left out and counted.
 	flags.IntVar(&f.pairs, "pairs", 2000, "most `PAIRS` that self-similarity reads where images have no vector")
 	flags.Uint64Var(&f.seed, "seed", 0, "of samples and intervals; kid's subsets have their own, as published, unless this is given")
 	flags.BoolVar(&f.noInterval, "no-interval", false, "leave out intervals that take longer than their value; fid and sfid then need no vectors, only moments")
+	flags.BoolVar(&f.allIntervals, "all-intervals", false, "measure every interval, also where that takes twenty times as long as a value that takes minutes")
 	flags.StringVar(&f.save, "save-state", "", "write the state of the set to this `FILE`")
 	flags.StringVar(&f.cache, "cache", "", "a state `FILE` that is read first and extended, also when stopped")
 	flags.BoolVar(&f.json, "json", false, "print one object with provenance")
@@ -132,6 +133,9 @@ func measureSet(ctx context.Context, c *cobra.Command, w world, f *setFlags, arg
 	if r.cache, err = openSetCache(f.cache); err != nil {
 		return err
 	}
+	if err := r.cache.check(r.tools.rows); err != nil {
+		return err
+	}
 	return r.run(ctx, set, ref)
 }
 
@@ -156,10 +160,13 @@ func (r *setRun) settle(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if f.noInterval && f.allIntervals {
+		return usage("--no-interval and --all-intervals contradict each other")
+	}
 	if f.k < 0 || f.subsets < 0 || f.subsetSize < 0 || f.pairs < 1 {
 		return usage("--k, --subsets and --subset-size count from 0, --pairs from 1")
 	}
-	r.opt = metric.SetOptions{K: f.k, Order: order, Seed: f.seed, NoInterval: f.noInterval}
+	r.opt = metric.SetOptions{K: f.k, Order: order, Seed: f.seed, NoInterval: f.noInterval, AllIntervals: f.allIntervals}
 	r.opt.KID.Subsets, r.opt.KID.Size = f.subsets, f.subsetSize
 	if c.Flags().Changed("seed") {
 		if f.seed > math.MaxUint32 {
@@ -218,8 +225,8 @@ func (r *setRun) run(ctx context.Context, set, ref *setSource) error {
 		}
 	}
 	var y *gathered
-	if ref != nil {
-		if y, err = r.gather(ctx, "reference", ref); err != nil {
+	if ref != nil && slices.ContainsFunc(r.specs, func(s metric.SetSpec) bool { return s.Reference }) {
+		if y, err = r.gather(ctx, reference, ref); err != nil {
 			return err
 		}
 	}
@@ -252,7 +259,7 @@ func (r *setRun) note(format string, args ...any) {
 // measure reads one measure of what was gathered.
 func (r *setRun) measure(ctx context.Context, s metric.SetSpec, x, y *gathered) (metric.SetReading, error) {
 	row := r.tools.row[s.Name]
-	if tool := r.tools.pair[row]; tool != nil {
+	if tool := r.tools.pairs[row]; tool != nil {
 		return r.measurePairs(ctx, s, tool, x)
 	}
 	set, err := x.of(row)
