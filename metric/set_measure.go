@@ -19,6 +19,7 @@ type setMeasure struct {
 	x, ref *FeatureSet // ref is nil if there is none
 	opt    SetOptions
 	out    *SetReading
+	small  bool // a warning of the size was given already
 }
 
 // Measure reads the measure of the set x, against ref where s.Reference is true;
@@ -54,7 +55,8 @@ func (s SetSpec) Measure(ctx context.Context, x, ref *FeatureSet, opt SetOptions
 		r.Reference = &id
 	}
 	r.Warnings = append(r.Warnings, s.doubts(x, ref)...)
-	if err := s.measure(ctx, &setMeasure{spec: s, x: x, ref: ref, opt: opt, out: &r}); err != nil {
+	m := &setMeasure{spec: s, x: x, ref: ref, opt: opt, out: &r, small: smaller(x, ref) < s.Enough}
+	if err := s.measure(ctx, m); err != nil {
 		return SetReading{}, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	return r, s.within(r.Values)
@@ -73,18 +75,25 @@ func (s SetSpec) doubts(x, ref *FeatureSet) []string {
 	if s.Any && len(s.Features) == 1 && x.Instrument != s.Features[0] {
 		out = append(out, fmt.Sprintf("on the features of %s: not comparable with published values, which are of %s", x.Instrument, s.Features[0]))
 	}
-	small := x.Len()
-	if ref != nil {
+	if ref != nil && ref.Published != "" {
+		text := "the reference's statistics are published: of which images and by which network is not known, only that the vectors are as long"
 		if ref.Len() == 0 {
-			out = append(out, "the reference's statistics are published: of which images, how many, and by which network is not known, only that the vectors are as long")
-		} else {
-			small = min(small, ref.Len())
+			text += "; nor how many images"
 		}
+		out = append(out, text)
 	}
-	if small < s.Enough {
-		out = append(out, fmt.Sprintf("%d images, and it means little below %d: %s", small, s.Enough, s.Doubt))
+	if n := smaller(x, ref); n < s.Enough {
+		out = append(out, fmt.Sprintf("%d images, and it means little below %d: %s", n, s.Enough, s.Doubt))
 	}
 	return out
+}
+
+// smaller is how many images the smaller of the sets has whose number is known.
+func smaller(x, ref *FeatureSet) int {
+	if ref == nil || ref.Len() == 0 {
+		return x.Len()
+	}
+	return min(x.Len(), ref.Len())
 }
 
 // within holds the values to their bounds; rounding is forgiven.
@@ -177,7 +186,9 @@ func measureFrechet(ctx context.Context, m *setMeasure) error {
 	if err != nil {
 		return err
 	}
-	m.warn(f.Warnings)
+	if !m.small { // else it was said already
+		m.warn(f.Warnings)
+	}
 	v := SetValue{Value: clampRounding(f.Value, f.Means+math.Abs(f.Traces))}
 	if m.x.Features == nil {
 		v.Method = "not measured: the state holds only moments"
@@ -285,7 +296,9 @@ func measureCMMD(ctx context.Context, m *setMeasure) error {
 	if err != nil {
 		return err
 	}
-	m.warn(c.Warnings)
+	if !m.small {
+		m.warn(c.Warnings)
+	}
 	m.out.Settings = map[string]any{"sigma": 10, "scale": 1000}
 	m.add(SetValue{Value: c.Value, Method: "see cmmd-unbiased"})
 	m.add(SetValue{Value: c.Unbiased}.with(c.StdErr, "delete-one jackknife"))
