@@ -35,7 +35,7 @@ func Catalogue() []Spec {
 	for _, f := range formulas() {
 		specs = append(specs, f.spec)
 	}
-	specs = append(specs, layoutSpec, niqeSpec, brisqueSpec, lpipsSpec(0), lpipsSpec(lpipsSmall))
+	specs = append(specs, layoutSpec, niqeSpec, brisqueSpec, lpipsSqueezeNet.spec(0), lpipsSqueezeNet.spec(lpipsSmall))
 	for _, t := range towered() {
 		s := t.spec
 		s.Models = slices.Clone(s.Models)

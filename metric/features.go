@@ -34,7 +34,7 @@ type featureRow struct {
 }
 
 // featureRows lists them, in the order users see.
-func featureRows() []featureRow { return []featureRow{clipSquare()} }
+func featureRows() []featureRow { return append(inceptions(), vggFeatures(), clipSquare()) }
 
 // FeatureCatalogue returns every row of features this build knows: first those
 // that measures of sets are defined on, then those of instruments that have an
@@ -137,7 +137,7 @@ func (t *Towers) OpenFeatures(ctx context.Context, name string) (*Instrument, er
 		return nil, err
 	}
 	in.Kind, in.Better, in.Lo, in.Hi, in.Doc = OfFeatures, Descriptor, math.Inf(-1), math.Inf(1), spec.Doc
-	in.measure, in.distance, in.prompted, in.style = nil, nil, nil, nil
+	in.measure, in.distance, in.chart, in.prompted, in.style = nil, nil, nil, nil, nil
 	return in, nil
 }
 
@@ -185,5 +185,19 @@ func clipSquare() featureRow {
 		Source: "Jayasumana et al.: Rethinking FID, CVPR 2024, arXiv:2401.09603; google-research/cmmd. It never converts to RGB: grey pictures are " +
 			"repeated in three channels, here as there, and those with alpha, with which it fails, lose it here before the resize",
 		Agreement: "the tower as for clip-score-l14-336",
+	}}
+}
+
+// vggFeatures is what torch-fidelity takes precision and recall on.
+func vggFeatures() featureRow {
+	row := vgg16FC2()
+	row.zero = true
+	return featureRow{row: row, spec: FeatureSpec{
+		Name: "vgg16-fc2", Space: Euclidean,
+		Doc: "The 4096 numbers after the second linear layer of torchvision's VGG16 and its ReLU. Not those of the original precision and recall, " +
+			"whose VGG16 has the Oxford weights.",
+		Licence:   "BSD-3-Clause (torchvision); trained on ImageNet",
+		Source:    "toshas/torch-fidelity 0.4.0, feature extractor vgg16, fc2_relu",
+		Agreement: "torch-fidelity 0.4.0 on a synthetic checkpoint of the official container: components within 1e-5 of the largest",
 	}}
 }

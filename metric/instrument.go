@@ -181,7 +181,19 @@ func (in *Instrument) ready(ctx context.Context, p *Picture) error {
 		return fmt.Errorf("%s: image is %d×%d pixels, needs at least %d on each side: %w",
 			in.Name, p.Width, p.Height, side, assay.ErrInvalid)
 	}
+	if in.MaxPixels > 0 && p.Width > in.MaxPixels/p.Height {
+		return fmt.Errorf("%s: image is %d×%d pixels, reads up to %d (%.3g megapixels) because of the memory that takes; make it smaller%s: %w",
+			in.Name, p.Width, p.Height, in.MaxPixels, float64(in.MaxPixels)/1e6, in.smaller(), assay.ErrInvalid)
+	}
 	return nil
+}
+
+// smaller is the remedy for pictures that are too large.
+func (in *Instrument) smaller() string {
+	if in.SameSize {
+		return fmt.Sprintf(", or compare under a rule (--resize %s)", ShortSide256)
+	}
+	return ""
 }
 
 // reading makes a Reading of what an instrument's function returned.

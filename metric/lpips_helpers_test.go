@@ -126,7 +126,7 @@ func (c changed) Bytes(name string) ([]byte, error) {
 // openLPIPSRunner returns the metric's graph, to be run on float images.
 func openLPIPSRunner(t testing.TB) Runner {
 	t.Helper()
-	m, err := lpipsGraph(openLPIPSWeights(t), 0)
+	m, err := lpipsGraph(openLPIPSWeights(t), lpipsSqueezeNet, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,8 @@ func openLPIPSRunner(t testing.TB) Runner {
 
 func lpipsRun(t testing.TB, run Runner, a, b onnx.Tensor) float64 {
 	t.Helper()
-	out, err := run.Run(t.Context(), a, b)
+	pair := onnx.Tensor{Shape: append([]int{2}, a.Shape[1:]...), Data: slices.Concat(a.Data, b.Data)}
+	out, err := run.Run(t.Context(), pair)
 	if err != nil {
 		t.Fatal(err)
 	}

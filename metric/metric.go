@@ -65,6 +65,8 @@ type Spec struct {
 	Better      Direction
 	Lo, Hi      float64  // bounds the value cannot leave; ±Inf where there is none
 	MinSide     int      // neither side of an image may be shorter, in pixels; 0 is no limit
+	MaxPixels   int      // an image may have no more, because of the memory that takes; 0 is no limit
+	SameSize    bool     // two images must have one size; [Instrument.Resizing] brings them there
 	Unit        string   // of the value: "bits", "fraction", "8-bit levels"; "" for a pure number
 	Preparation string   // what is done to the pixels first
 	Models      []string // names in the weights manifest, all needed; none for a formula
@@ -96,6 +98,7 @@ type Instrument struct {
 
 	measure  func(context.Context, *Picture) (float64, []string, error)
 	distance func(context.Context, *Picture, *Picture) (float64, []string, error)
+	chart    func(context.Context, *Picture, *Picture) (float64, PairMap, error)
 	prompted func(context.Context, *Picture, string) (float64, []string, error)
 	embed    func(context.Context, *Picture) ([]float32, error)
 	style    func(context.Context, *Picture) (Style, error)

@@ -78,9 +78,9 @@ func openModel(ctx context.Context, spec Spec, path string, e Engine) (*Instrume
 		}
 		m.Checkpoint = digest
 		return OpenNIQE(m)
-	case lpipsSpec(0).Name:
+	case lpipsSqueezeNet.spec(0).Name:
 		return OpenLPIPSSqueeze(ctx, c, digest, e)
-	case lpipsSpec(lpipsSmall).Name:
+	case lpipsSqueezeNet.spec(lpipsSmall).Name:
 		return OpenLPIPSSqueezeAt(ctx, c, digest, e, lpipsSmall)
 	}
 	return nil, fmt.Errorf("this build has no way to open it: %w", assay.ErrUnavailable)

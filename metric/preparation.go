@@ -83,6 +83,62 @@ func clipSquarePreparation(side int) preparation {
 	}
 }
 
+// The preparations of Inception's, by who resizes. All convert to RGB first and
+// make a square of the whole picture, aspect ratio not kept. The first two do not
+// antialias.
+const (
+	inceptionSide = 299
+	signed128     = "(v − 128)/128"
+)
+
+// tf1Preparation is what the original FID does, and after it torch-fidelity and
+// torchmetrics: TensorFlow 1's bilinear filter, which shifts the picture by up to
+// half a pixel.
+func tf1Preparation() preparation {
+	return preparation{
+		text: fmt.Sprintf("RGB, TensorFlow 1 bilinear (corners not aligned) to %d×%d in floats, %s", inceptionSide, inceptionSide, signed128),
+		key:  "tf1 299", mean: same3(128), std: same3(128),
+		cut: func(img *pixel.Image) (cutting, error) {
+			planes, err := pixel.TF1Bilinear(img.CHWLevels(), img.Width, img.Height, 3, inceptionSide, inceptionSide)
+			return cutting{planes: planes}, err
+		},
+	}
+}
+
+// torchPreparation is what pytorch-fid does.
+func torchPreparation() preparation {
+	return preparation{
+		text: fmt.Sprintf("RGB/255, torch bilinear (antialias false) to %d×%d in floats, 2v − 1", inceptionSide, inceptionSide),
+		key:  "torch 299", mean: halfMean, std: halfStd, // (v − 0.5)/0.5 is 2v − 1 to the bit
+		cut: func(img *pixel.Image) (cutting, error) {
+			planes, err := pixel.TorchBilinear(img.CHWUnit(), img.Width, img.Height, 3, inceptionSide, inceptionSide)
+			return cutting{planes: planes}, err
+		},
+	}
+}
+
+// cleanPreparation is what clean-fid does: Pillow's bicubic filter, antialiased, on
+// each channel in floats, clipped and not rounded.
+func cleanPreparation() preparation {
+	return preparation{
+		text: fmt.Sprintf("RGB, Pillow bicubic to %d×%d in floats, clipped to [0, 255], %s", inceptionSide, inceptionSide, signed128),
+		key:  "clean 299", mean: same3(128), std: same3(128),
+		cut: func(img *pixel.Image) (cutting, error) {
+			planes, err := pixel.ResizeFloat(img.CHWLevels(), img.Width, img.Height, 3, inceptionSide, inceptionSide, pixel.Bicubic)
+			if err != nil {
+				return cutting{}, err
+			}
+			for i, v := range planes { // made above, so ours to change
+				planes[i] = min(max(v, 0), 255)
+			}
+			return cutting{planes: planes}, nil
+		},
+	}
+}
+
+// same3 is one number for the three channels.
+func same3(v float32) [3]float32 { return [3]float32{v, v, v} }
+
 // half is prep for networks trained on samples in [−1, 1].
 func (prep preparation) half() preparation {
 	prep.mean, prep.std = halfMean, halfStd

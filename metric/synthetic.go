@@ -114,6 +114,10 @@ func officialOf(m weights.Model, seed uint64) (official, error) {
 		o.torch(backbone.DINOB16().Inventory(backbone.Timm))
 	case name == "dinov2-vitb14":
 		o.torch(backbone.DINOv2B14().Inventory(backbone.Timm))
+	case name == inceptionModel:
+		o.torchLegacy(backbone.Inception{}.Inventory())
+	case name == alexNetModel || name == vgg16Model || strings.HasPrefix(name, "lpips-") || name == distsModel:
+		err = o.pair(name)
 	case strings.HasPrefix(name, "dreamsim-"):
 		err = o.dreamSim(strings.TrimPrefix(name, "dreamsim-"))
 	default:

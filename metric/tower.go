@@ -36,7 +36,7 @@ func (v *vision) embed(ctx context.Context, p *Picture) ([]float32, error) {
 		return v.row.reduce(e, v.row.vit.Width)
 	})
 	if err == nil {
-		err = usable(e, v.row.dim())
+		err = v.usable(e, v.row.dim())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("tower %s: %w", v.row.name, err)
@@ -59,7 +59,15 @@ func (v *vision) run(ctx context.Context, p *Picture) ([]float32, error) {
 	for _, n := range v.row.network().Shape() {
 		want *= n
 	}
-	return out, usable(out, want)
+	return out, v.usable(out, want)
+}
+
+// usable refuses what cannot be the tower's output.
+func (v *vision) usable(e []float32, want int) error {
+	if v.row.zero {
+		return finite(e, want)
+	}
+	return usable(e, want)
 }
 
 // open builds the network's graph over the prepared file.
@@ -160,19 +168,25 @@ func (t *Towers) once(ctx context.Context, key string, open func(context.Context
 	return out[0].Data, nil
 }
 
-// usable refuses an embedding that has no direction.
-func usable(v []float32, want int) error {
+// finite refuses an embedding of another length, or that holds no numbers.
+func finite(v []float32, want int) error {
 	if len(v) != want {
 		return fmt.Errorf("an embedding of %d numbers, want %d: %w", len(v), want, assay.ErrInvalid)
 	}
-	zero := true
 	for i, x := range v {
 		if x-x != 0 {
 			return fmt.Errorf("component %d of the embedding is %v: %w", i, x, assay.ErrInvalid)
 		}
-		zero = zero && x == 0
 	}
-	if zero {
+	return nil
+}
+
+// usable also refuses one that has no direction.
+func usable(v []float32, want int) error {
+	if err := finite(v, want); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(v, func(x float32) bool { return x != 0 }) {
 		return fmt.Errorf("the embedding is zero, which has no direction: %w", assay.ErrInvalid)
 	}
 	return nil

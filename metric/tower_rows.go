@@ -28,6 +28,8 @@ type towerRow struct {
 	vit     backbone.ViT // of a tower that is one; zero if net is given
 	net     network      // of a tower that is no ViT: pieces says how it is prepared, and it knows float32 only
 	pieces  func(*officialFiles) ([]weights.Piece, error)
+	part    string // of net, where several rows build different graphs over one prepared file; "" else
+	zero    bool   // an embedding of zeros is one like any other: it need not have a direction
 	prep    preparation
 	text    backbone.Text // zero if the tower has no text half
 	variant token.Variant

@@ -154,7 +154,8 @@ func on(rows ...towerRow) func(TowerOptions) []towerRow {
 // towered lists them, in the order users see. The list is made once, because
 // pages look instruments up by the hundred; nobody may change it.
 var towered = sync.OnceValue(func() []towerInstrument {
-	return slices.Concat(clipScores(), aesthetics(), dreamSims(), preferences(), styles())
+	return slices.Concat(clipScores(), aesthetics(), dreamSims(), preferences(), styles(),
+		lpipsPairs(), distsPairs())
 })
 
 // A stand collects what one instrument stands on while it is opened.
@@ -199,7 +200,7 @@ func (s *stand) vision(ctx context.Context, row towerRow) (*vision, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tower %s: %w", row.name, err)
 	}
-	v := &vision{row: row, path: done.Path, key: done.Path + " " + done.Digest, towers: t, id: assay.Identity{
+	v := &vision{row: row, path: done.Path, key: done.Path + " " + done.Digest + " " + row.part, towers: t, id: assay.Identity{
 		Instrument: row.name, Version: 1, Checkpoint: done.Digest,
 		Preparation: row.prep.text + row.reducedText(), Runtime: t.runtime(row.precision(t.opt.Precision)), Synthetic: done.Synthetic,
 	}}

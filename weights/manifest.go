@@ -55,7 +55,7 @@ type File struct {
 // Manifest returns every model this build knows, in the order users see. The
 // rows are the caller's own.
 func Manifest() []Model {
-	return slices.Concat(coreModels(), clipModels(), headModels(), dreamsimModels(), preferenceModels())
+	return slices.Concat(coreModels(), clipModels(), headModels(), dreamsimModels(), preferenceModels(), trunkModels(), inceptionModels())
 }
 
 // find returns the named row.

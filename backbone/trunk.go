@@ -1,0 +1,199 @@
+package backbone
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/nn"
+	"github.com/gen-emerge/assay/onnx"
+	"github.com/gen-emerge/assay/weights"
+)
+
+// A Trunk is the convolutional part of one of torchvision's classifiers: its
+// "features", a row of convolutions, each followed by a ReLU, with pools between.
+// [VGG16] and [AlexNet] are the rows.
+type Trunk struct {
+	Name    string // "vgg16"
+	MinSide int    // neither side of an image may be shorter, in pixels
+
+	layers     []trunkLayer
+	taps       []int   // layers after which features are compared, counted as torchvision does
+	classifier []dense // behind the trunk, in the official file
+}
+
+// A trunkLayer is a convolution, or a pool if kernel alone is given.
+type trunkLayer struct {
+	index int // of the layer in torchvision's features, counted from 0; the ReLU is the next
+	conv  nn.Conv
+	pool  int // height and width of a pool's windows, 2 apart; 0 for a convolution
+}
+
+// A dense is a linear layer of the classifier.
+type dense struct{ index, in, out int }
+
+// Channels returns how many channels each tap has, in the order of [Trunk.Taps].
+func (t Trunk) Channels() []int {
+	var all []int
+	for _, l := range t.layers {
+		if l.pool == 0 && slices.Contains(t.taps, l.index+1) {
+			all = append(all, l.conv.Out)
+		}
+	}
+	return all
+}
+
+// Taps adds the trunk to the graph, as far as its last tap, and returns its
+// features after every tap. x is [n, 3, h, w], RGB less ImageNet's mean and divided
+// by its standard deviation, h and w at least MinSide. The parameters are
+// features.N.weight and features.N.bias. pool puts another layer in the place of
+// each max-pool; nil leaves them.
+func (t Trunk) Taps(b *onnx.Builder, x onnx.Value, pool func(x onnx.Value, channels int) onnx.Value) []Tap {
+	for _, side := range []int{x.Dim(2), x.Dim(3)} {
+		if b.Err() == nil && side != onnx.Dynamic && side < t.MinSide {
+			b.Fail("%s: input %v is smaller than %d pixels", t.Name, x.Shape(), t.MinSide)
+		}
+	}
+	var taps []Tap
+	channels := 3
+	for _, l := range t.layers {
+		switch {
+		case len(taps) == len(t.taps): // the pool at the end
+		case l.pool == 0:
+			x = b.Relu(nn.Conv2d(b, l.name(), x, l.conv))
+			channels = l.conv.Out
+			if slices.Contains(t.taps, l.index+1) {
+				taps = append(taps, Tap{l.index + 1, channels, x})
+			}
+		case pool != nil:
+			x = pool(x, channels)
+		default:
+			x = nn.MaxPool(b, x, l.pool, 2, false)
+		}
+	}
+	return taps
+}
+
+func (l trunkLayer) name() string { return fmt.Sprintf("features.%d", l.index) }
+
+// Flops returns the floating-point operations of the convolutions that [Trunk.Taps]
+// takes on one image of h×w pixels, with its max-pools, a multiplication and an
+// addition counted as two.
+func (t Trunk) Flops(h, w int) float64 {
+	total := 0.0
+	for _, l := range t.layers {
+		if l.pool > 0 {
+			h, w = (h-l.pool)/2+1, (w-l.pool)/2+1
+			continue
+		}
+		c := l.conv
+		step := max(c.Stride, 1)
+		h, w = (h+2*c.Pad-c.Kernel)/step+1, (w+2*c.Pad-c.Kernel)/step+1
+		total += 2 * float64(c.In*c.Out*c.Kernel*c.Kernel) * float64(h*w)
+	}
+	return total
+}
+
+// Inventory lists the tensors of torchvision's official file, the classifier's
+// included, with synthetic values that keep activations in the range of trained
+// networks.
+func (t Trunk) Inventory() []weights.TensorSpec {
+	return append(t.features(), t.behind()...)
+}
+
+func (t Trunk) features() []weights.TensorSpec {
+	var list []weights.TensorSpec
+	for _, l := range t.layers {
+		if c := l.conv; l.pool == 0 {
+			list = append(list, rectified(l.name(), c.Out, c.In, c.Kernel, c.Kernel)...)
+		}
+	}
+	return list
+}
+
+// behind lists the classifier's tensors.
+func (t Trunk) behind() []weights.TensorSpec {
+	var list []weights.TensorSpec
+	for _, d := range t.classifier {
+		list = append(list, rectified(d.name(), d.out, d.in)...)
+	}
+	return list
+}
+
+func (d dense) name() string { return fmt.Sprintf("classifier.%d", d.index) }
+
+// rectified is a layer that a ReLU follows, with values that keep the mean square
+// of what comes in (He et al. 2015), and its bias.
+func rectified(name string, shape ...int) []weights.TensorSpec {
+	fan := volume(shape[1:])
+	return []weights.TensorSpec{
+		{Name: name + ".weight", Shape: shape, DType: "float32", Init: weights.Init{Kind: weights.InitNormal, Scale: math.Sqrt(2 / float64(fan))}},
+		{Name: name + ".bias", Shape: shape[:1], DType: "float32", Init: weights.Init{Kind: weights.InitNormal, Scale: 0.05}},
+	}
+}
+
+// Pieces describes the prepared file of the trunk, made from torchvision's official
+// file: its features in float32 under their own names. The classifier may be
+// there; a tensor that is missing, of another shape, or without a place in the
+// official file is refused by name, with an error that wraps [assay.ErrInvalid].
+func (t Trunk) Pieces(src Source) ([]weights.Piece, error) {
+	if err := holds(t.Name, src, t.features(), t.behind()); err != nil {
+		return nil, err
+	}
+	return kept(t.Name, src, t.features()), nil
+}
+
+// holds checks that a checkpoint has every tensor of want in its shape, and no
+// others but those of idle.
+func holds(network string, src Source, want, idle []weights.TensorSpec) error {
+	var wrong, missing, spare []string
+	known := map[string]bool{}
+	for _, s := range want {
+		known[s.Name] = true
+		got, ok := src.Shape(s.Name)
+		switch {
+		case !ok:
+			missing = append(missing, fmt.Sprintf("%q %v", s.Name, s.Shape))
+		case !s.SameShape(got):
+			wrong = append(wrong, fmt.Sprintf("%q is %v, want %v", s.Name, got, s.Shape))
+		}
+	}
+	for _, s := range idle {
+		known[s.Name] = true
+	}
+	for _, name := range src.Names() {
+		if !known[name] {
+			spare = append(spare, fmt.Sprintf("%q", name))
+		}
+	}
+	var faults []string
+	for _, f := range []struct {
+		what  string
+		names []string
+	}{{"of another shape", wrong}, {"missing", missing}, {"without use", spare}} {
+		if len(f.names) > 0 {
+			faults = append(faults, fmt.Sprintf("%d tensors %s: %s", len(f.names), f.what, listed(f.names)))
+		}
+	}
+	if faults == nil {
+		return nil
+	}
+	return fmt.Errorf("the checkpoint does not hold %s: %s: %w", network, strings.Join(faults, "; "), assay.ErrInvalid)
+}
+
+// kept describes tensors that a prepared file takes over as they are, in float32.
+func kept(network string, src Source, specs []weights.TensorSpec) []weights.Piece {
+	list := make([]weights.Piece, len(specs))
+	for i, s := range specs {
+		list[i] = weights.Piece{Name: s.Name, Shape: s.Shape, DType: "float32", Make: func() ([]byte, error) {
+			v, err := src.Float32(s.Name)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", network, err)
+			}
+			return weights.Float32Bytes(v), nil
+		}}
+	}
+	return list
+}
