@@ -59,51 +59,55 @@ func checkTwo(what string, x, y Features, least int) error {
 	return y.Check(what+": second set", least)
 }
 
-// rows reads a set as float64, whole or in part, plain or normalised.
+// rows reads a set as float64, whole or in part, as it is or changed.
 type rows struct {
-	f     Features
-	index []int     // which rows, in which order; nil means all
-	norm  []float64 // what to divide each row of f by; nil means nothing
+	n, dim int
+	read   func(i int, dst []float64) // writes row i; called by several at once
 }
 
-func (r rows) len() int {
-	if r.index != nil {
-		return len(r.index)
-	}
-	return r.f.Len()
-}
-
-// read writes row i to dst, which has r.f.Dim places.
-func (r rows) read(i int, dst []float64) {
-	if r.index != nil {
-		i = r.index[i]
-	}
-	src := r.f.Row(i)
-	if r.norm == nil {
-		for k, v := range src {
+// plain reads the rows of f as they are.
+func plain(f Features) rows {
+	return rows{f.Len(), f.Dim, func(i int, dst []float64) {
+		for k, v := range f.Row(i) {
 			dst[k] = float64(v)
 		}
-		return
-	}
-	d := r.norm[i]
-	for k, v := range src {
-		dst[k] = float64(v) / d
-	}
+	}}
 }
 
-// unit reads the rows of f divided by their lengths. A row of zeros has no
+// pick reads the rows of r that index names, in its order.
+func (r rows) pick(index []int) rows {
+	return rows{len(index), r.dim, func(i int, dst []float64) { r.read(index[i], dst) }}
+}
+
+// unit reads the rows of r divided by their lengths. A row of zeros has no
 // direction: an error wrapping [assay.ErrInvalid] names it.
-func unit(what string, f Features) (rows, error) {
-	norm := make([]float64, f.Len())
-	for i := range norm {
-		sum := 0.0
-		for _, v := range f.Row(i) {
-			sum += float64(float64(v) * float64(v))
+func (r rows) unit(kn kernel, what string) (rows, error) {
+	length := make([]float64, r.n)
+	kn.chunks(r.n, 256, func(from, to int) {
+		buf := make([]float64, r.dim)
+		for i := from; i < to; i++ {
+			r.read(i, buf)
+			length[i] = math.Sqrt(dot(buf, buf))
 		}
-		if sum == 0 {
+	})
+	for i, l := range length {
+		if l == 0 {
 			return rows{}, fmt.Errorf("%s: row %d is all zeros and has no direction to compare: %w", what, i, assay.ErrInvalid)
 		}
-		norm[i] = math.Sqrt(sum)
 	}
-	return rows{f: f, norm: norm}, nil
+	return rows{r.n, r.dim, func(i int, dst []float64) {
+		r.read(i, dst)
+		for k := range dst {
+			dst[k] /= length[i]
+		}
+	}}, nil
+}
+
+// dot adds the products in order, as a [kernel] does.
+func dot(a, b []float64) float64 {
+	s := 0.0
+	for k, v := range a {
+		s = math.FMA(v, b[k], s)
+	}
+	return s
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 
-	"gonum.org/v1/gonum/mat"
-
 	"github.com/gen-emerge/assay"
 )
 
@@ -31,7 +29,16 @@ func FrechetMoments(ctx context.Context, a, b *Moments, unbiased bool) (Frechet,
 	if err := checkMoments(a, b, unbiased); err != nil {
 		return Frechet{}, err
 	}
-	return frechet(ctx, momentsSide(a, unbiased), momentsSide(b, unbiased))
+	kn := best()
+	sa, err := momentsSide(ctx, kn, a, unbiased)
+	if err != nil {
+		return Frechet{}, err
+	}
+	sb, err := momentsSide(ctx, kn, b, unbiased)
+	if err != nil {
+		return Frechet{}, err
+	}
+	return frechet(ctx, kn, sa, sb)
 }
 
 // FrechetFeatures is [FrechetMoments] of sets held whole. A set with no more rows
@@ -41,23 +48,31 @@ func FrechetFeatures(ctx context.Context, a, b Features, unbiased bool) (Frechet
 	if err := checkTwo("fréchet distance", a, b, least(unbiased)); err != nil {
 		return Frechet{}, err
 	}
-	sa, err := featuresSide(ctx, a, unbiased)
-	if err != nil {
-		return Frechet{}, err
-	}
-	sb, err := featuresSide(ctx, b, unbiased)
-	if err != nil {
-		return Frechet{}, err
-	}
-	return frechet(ctx, sa, sb)
+	return frechetRows(ctx, best(), plain(a), plain(b), unbiased)
 }
 
+func frechetRows(ctx context.Context, kn kernel, a, b rows, unbiased bool) (Frechet, error) {
+	sa, err := rowsSide(ctx, kn, a, unbiased)
+	if err != nil {
+		return Frechet{}, err
+	}
+	sb, err := rowsSide(ctx, kn, b, unbiased)
+	if err != nil {
+		return Frechet{}, err
+	}
+	return frechet(ctx, kn, sa, sb)
+}
+
+// least is the number of rows that a covariance needs.
 func least(unbiased bool) int {
 	if unbiased {
 		return 2
 	}
 	return 1
 }
+
+// divisor is what a scatter is divided by to be a covariance.
+func divisor(n int, unbiased bool) float64 { return float64(n + 1 - least(unbiased)) }
 
 func checkMoments(a, b *Moments, unbiased bool) error {
 	if a.Dim() != b.Dim() {
@@ -75,112 +90,118 @@ func checkMoments(a, b *Moments, unbiased bool) error {
 }
 
 // A side is what the distance needs of one set: its mean, the trace of its
-// covariance, and a factor F (rank × dim) with Σ = FᵀF.
+// covariance, and a factor F (rank × dim, row-major) with Σ = FᵀF.
 type side struct {
 	n      int
 	mean   []float64
 	trace  float64
-	factor func(ctx context.Context) (*mat.Dense, error)
+	factor []float64
+	rank   int
 }
 
-func divisor(n int, unbiased bool) float64 {
-	if unbiased {
-		return float64(n - 1)
-	}
-	return float64(n)
+func (s side) rows() rows {
+	d := len(s.mean)
+	return rows{s.rank, d, func(i int, dst []float64) { copy(dst, s.factor[i*d:(i+1)*d]) }}
 }
 
-func momentsSide(m *Moments, unbiased bool) side {
+// momentsSide factors the covariance, whose rank is below the number of rows.
+func momentsSide(ctx context.Context, kn kernel, m *Moments, unbiased bool) (side, error) {
 	d := m.Dim()
 	div := divisor(m.N, unbiased)
-	trace := 0.0
-	for j := range d {
-		trace += m.Scatter[j*d+j] / div
+	cov := make([]float64, d*d)
+	for i, v := range m.Scatter {
+		cov[i] = v / div
 	}
-	return side{m.N, m.Mean, trace, func(context.Context) (*mat.Dense, error) {
-		cov := mat.NewSymDense(d, nil)
-		for i := range d {
-			for j := i; j < d; j++ {
-				cov.SetSym(i, j, m.Scatter[i*d+j]/div)
-			}
-		}
-		var chol mat.PivotedCholesky
-		chol.Factorize(cov, -1)
-		var u mat.TriDense
-		chol.UTo(&u)
-		pivot := chol.ColumnPivots(nil)
-		f := mat.NewDense(max(1, chol.Rank()), d, nil)
-		for i := range chol.Rank() {
-			for j := i; j < d; j++ {
-				f.Set(i, pivot[j], u.At(i, j))
-			}
-		}
-		return f, nil
-	}}
+	s := side{n: m.N, mean: m.Mean}
+	for j := range d {
+		s.trace += cov[j*d+j]
+	}
+	var err error
+	s.factor, s.rank, err = choleskyFactor(ctx, kn, cov, d, m.N-1)
+	return s, err
 }
 
-func featuresSide(ctx context.Context, f Features, unbiased bool) (side, error) {
-	n, d := f.Len(), f.Dim
-	if n > d {
+func rowsSide(ctx context.Context, kn kernel, x rows, unbiased bool) (side, error) {
+	d := x.dim
+	if x.n > d {
 		m, err := NewMoments(d)
 		if err != nil {
 			return side{}, err
 		}
-		if err := m.Add(ctx, f); err != nil {
+		if err := m.add(ctx, kn, x); err != nil {
 			return side{}, err
 		}
-		return momentsSide(m, unbiased), nil
+		return momentsSide(ctx, kn, m, unbiased)
 	}
-	mean := make([]float64, d)
-	for i := range n {
-		for j, v := range f.Row(i) {
-			mean[j] += float64(v)
+	s := side{n: x.n, mean: make([]float64, d), factor: make([]float64, x.n*d), rank: x.n}
+	for i := range x.n {
+		row := s.factor[i*d : (i+1)*d]
+		x.read(i, row)
+		for j, v := range row {
+			s.mean[j] += v
 		}
 	}
-	for j := range mean {
-		mean[j] /= float64(n)
+	for j := range s.mean {
+		s.mean[j] /= float64(x.n)
 	}
-	root := math.Sqrt(divisor(n, unbiased))
-	c := mat.NewDense(n, d, nil)
-	trace := 0.0
-	for i := range n {
-		row := c.RawRowView(i)
-		for j, v := range f.Row(i) {
-			row[j] = (float64(v) - mean[j]) / root
-			trace += float64(row[j] * row[j])
+	root := math.Sqrt(divisor(x.n, unbiased))
+	for i := range x.n {
+		row := s.factor[i*d : (i+1)*d]
+		for j, v := range row {
+			row[j] = (v - s.mean[j]) / root
+			s.trace += float64(row[j] * row[j])
 		}
 	}
-	return side{n, mean, trace, func(context.Context) (*mat.Dense, error) { return c, nil }}, nil
+	return s, nil
 }
 
-func frechet(ctx context.Context, a, b side) (Frechet, error) {
+func frechet(ctx context.Context, kn kernel, a, b side) (Frechet, error) {
 	var f Frechet
 	for j := range a.mean {
 		d := a.mean[j] - b.mean[j]
 		f.Means += float64(d * d)
 	}
-	fa, err := a.factor(ctx)
+	root, err := nuclear(ctx, kn, a.rows(), b.rows())
 	if err != nil {
-		return Frechet{}, err
-	}
-	fb, err := b.factor(ctx)
-	if err != nil {
-		return Frechet{}, err
-	}
-	var prod mat.Dense
-	prod.Mul(fa, fb.T())
-	var svd mat.SVD
-	if !svd.Factorize(&prod, mat.SVDNone) {
-		return Frechet{}, fmt.Errorf("fréchet distance: the singular values did not settle: %w", assay.ErrInvalid)
-	}
-	root := 0.0
-	for _, s := range svd.Values(nil) {
-		root += s
+		return Frechet{}, fmt.Errorf("fréchet distance: %w", err)
 	}
 	f.Traces = a.trace + b.trace - 2*root
 	f.Value = f.Means + f.Traces
-	if n, d := min(a.n, b.n), len(a.mean); n <= d {
-		f.Warnings = append(f.Warnings, fmt.Errorf("%d images for features of %d dimensions: the distance is biased upward, and only sets of equal size may be compared; use more than %d, better 10,000", n, d, d))
+	switch n, d := min(a.n, b.n), len(a.mean); {
+	case n <= d:
+		f.Warnings = append(f.Warnings, fmt.Errorf("%d images for features of %d dimensions: the distance is biased upward by far; use more than %d, better 10,000, and compare sets of equal size only", n, d, d))
+	case n < frechetFew && d > 64:
+		f.Warnings = append(f.Warnings, fmt.Errorf("%d images: the distance is biased upward below about 10,000; compare sets of equal size only", n))
 	}
 	return f, nil
+}
+
+// frechetFew is the number of images that FID's authors recommend at least.
+const frechetFew = 10000
+
+// nuclear returns the sum of the singular values of a·bᵀ: with covariances AᵀA
+// and BᵀB it is the trace of the root of their product, whose eigenvalues are the
+// squares of those.
+func nuclear(ctx context.Context, kn kernel, a, b rows) (float64, error) {
+	if a.n < b.n {
+		a, b = b, a
+	}
+	if b.n == 0 {
+		return 0, nil
+	}
+	lda := (b.n + 7) &^ 7
+	m := make([]float64, a.n*lda)
+	err := products(ctx, kn, a, b, false, func(t tile) {
+		for i := range t.rows {
+			copy(m[(t.i0+i)*lda+t.j0:], t.c[i*tileEdge:][:t.cols])
+		}
+	})
+	if err != nil {
+		return 0, err
+	}
+	values, err := singularValues(ctx, kn, m, a.n, b.n, lda)
+	if err != nil {
+		return 0, err
+	}
+	return total(values), nil
 }

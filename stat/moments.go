@@ -3,6 +3,7 @@ package stat
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/gen-emerge/assay"
 )
@@ -61,42 +62,91 @@ func (m *Moments) Add(ctx context.Context, f Features) error {
 	if err := f.Check("moments", 0); err != nil {
 		return err
 	}
-	for from := 0; from < f.Len(); from += momentsBlock {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		to := min(f.Len(), from+momentsBlock)
-		m.addBlock(Features{Dim: f.Dim, Data: f.Data[from*f.Dim : to*f.Dim]})
+	return m.add(ctx, best(), plain(f))
+}
+
+// momentsBlock is how many rows are centred together: with the one that stands
+// for the shift of the mean, a multiple of what the kernel takes at a time.
+const momentsBlock = 4*depth - 1
+
+func (m *Moments) add(ctx context.Context, kn kernel, x rows) error {
+	if x.n == 0 {
+		return nil
 	}
+	d := m.Dim()
+	block := min(momentsBlock, x.n)
+	buf := make([]float64, block*d)
+	a, b := newPanel(d, block+1, kn.mr), newPanel(d, block+1, kn.nr)
+	for from := 0; from < x.n; from += block {
+		if err := stopped(ctx); err != nil {
+			return err
+		}
+		n := min(block, x.n-from)
+		kn.chunks(n, 32, func(lo, hi int) {
+			for i := lo; i < hi; i++ {
+				x.read(from+i, buf[i*d:(i+1)*d])
+			}
+		})
+		a, b = a.deep(n+1), b.deep(n+1)
+		m.pack(kn, a, b, buf, n)
+		m.N += n
+		ti := tilesOf(d)
+		kn.parallel(ti*ti, func(_, at int) {
+			i, j := at/ti*tileEdge, at%ti*tileEdge
+			if i <= j {
+				kn.mulTile(a, b, i, min(d, i+tileEdge), j, min(d, j+tileEdge), m.Scatter[i*d+j:], d)
+			}
+		})
+	}
+	mirror(kn, m.Scatter, d)
 	return nil
 }
 
-const momentsBlock = 256
-
-func (m *Moments) addBlock(f Features) {
-	d, n := f.Dim, f.Len()
-	block := &Moments{N: n, Mean: make([]float64, d), Scatter: make([]float64, d*d)}
-	for i := range n {
-		for j, v := range f.Row(i) {
-			block.Mean[j] += float64(v)
-		}
-	}
-	for j := range block.Mean {
-		block.Mean[j] /= float64(n)
-	}
-	c := make([]float64, d)
-	for i := range n {
-		for j, v := range f.Row(i) {
-			c[j] = float64(v) - block.Mean[j]
-		}
-		for j := range d {
-			row := block.Scatter[j*d : (j+1)*d]
-			for k := range row {
-				row[k] += float64(c[j] * c[k])
+// pack centres the n rows of buf column by column, lays them out as both sides of
+// a product, and adds one row: the shift of the mean, weighted so that its square
+// is what merging adds to the scatter. The mean is moved.
+func (m *Moments) pack(kn kernel, a, b *panel, buf []float64, n int) {
+	d := m.Dim()
+	share := float64(n) / float64(m.N+n)
+	weight := math.Sqrt(float64(m.N) * share)
+	kn.chunks(d, groupEdge, func(from, to int) {
+		mean := make([]float64, to-from)
+		for i := range n {
+			for j, v := range buf[i*d+from : i*d+to] {
+				mean[j] += v
 			}
 		}
-	}
-	m.merge(block)
+		shift := make([]float64, to-from)
+		for j := range mean {
+			mean[j] /= float64(n)
+			delta := mean[j] - m.Mean[from+j]
+			m.Mean[from+j] += float64(delta * share)
+			shift[j] = delta * weight
+		}
+		row := make([]float64, to-from)
+		for i := range n {
+			for j, v := range buf[i*d+from : i*d+to] {
+				row[j] = v - mean[j]
+			}
+			a.put(i, from, row)
+			b.put(i, from, row)
+		}
+		a.put(n, from, shift)
+		b.put(n, from, shift)
+	})
+}
+
+// mirror copies what is above the diagonal of the n × n matrix s below it.
+func mirror(kn kernel, s []float64, n int) {
+	kn.chunks(n, 64, func(from, to int) {
+		for j0 := 0; j0 < to; j0 += 64 {
+			for i := from; i < to; i++ {
+				for j := j0; j < min(j0+64, i); j++ {
+					s[i*n+j] = s[j*n+i]
+				}
+			}
+		}
+	})
 }
 
 // Merge takes in what o has seen; o stays as it is. The result is that of one

@@ -24,7 +24,7 @@ func MeanPairwiseCosine(f Features) (Pairwise, error) {
 	if err := f.Check("mean pairwise distance", 2); err != nil {
 		return Pairwise{}, err
 	}
-	u, err := unit("mean pairwise distance", f)
+	u, err := plain(f).unit(best(), "mean pairwise distance")
 	if err != nil {
 		return Pairwise{}, err
 	}
@@ -50,7 +50,32 @@ func MeanPairwiseEuclidean(ctx context.Context, f Features) (Pairwise, error) {
 	if err := f.Check("mean pairwise distance", 2); err != nil {
 		return Pairwise{}, err
 	}
-	return MeanPairwise(ctx, f.Len(), func(i, j int) (float64, error) { return math.Sqrt(squared(f.Row(i), f.Row(j))), nil })
+	kn, x := best(), plain(f)
+	sq := squares(kn, x)
+	byRow := make([][]float64, tilesOf(x.n)) // of each tile column: the sums of all rows
+	for t := range byRow {
+		byRow[t] = make([]float64, x.n)
+	}
+	err := products(ctx, kn, x, x, true, func(t tile) {
+		row, col := byRow[t.j0/tileEdge][t.i0:], byRow[t.i0/tileEdge][t.j0:]
+		for i := range t.rows {
+			v := t.c[i*tileEdge:][:t.cols]
+			for j, dot := range v {
+				v[j] = math.Sqrt(apart(sq[t.i0+i], sq[t.j0+j], dot))
+			}
+			row[i] = total(v)
+			if t.i0 == t.j0 {
+				continue
+			}
+			for j, d := range v {
+				col[j] += d
+			}
+		}
+	})
+	if err != nil {
+		return Pairwise{}, err
+	}
+	return pairwise(addUp(byRow)), nil
 }
 
 // MeanPairwise returns the mean of d(i, j) over all i < j < n. It needs two

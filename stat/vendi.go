@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 
-	"gonum.org/v1/gonum/mat"
-
 	"github.com/gen-emerge/assay"
 )
 
@@ -22,22 +20,49 @@ func Vendi(ctx context.Context, f Features, q float64) (float64, error) {
 	if err := f.Check("vendi score", 1); err != nil {
 		return 0, err
 	}
-	u, err := unit("vendi score", f)
+	kn := best()
+	u, err := plain(f).unit(kn, "vendi score")
 	if err != nil {
 		return 0, err
 	}
-	n, d := f.Len(), f.Dim
-	x := mat.NewDense(n, d, nil)
-	for i := range n {
-		u.read(i, x.RawRowView(i))
+	return vendi(ctx, kn, u, q)
+}
+
+// vendi takes the eigenvalues of XXᵀ/n or of XᵀX/n, whichever is smaller: those
+// that are not 0 are the same.
+func vendi(ctx context.Context, kn kernel, x rows, q float64) (float64, error) {
+	size := min(x.n, x.dim)
+	lda := (size + 7) &^ 7
+	k := make([]float64, size*lda)
+	if x.n <= x.dim {
+		err := products(ctx, kn, x, x, true, func(t tile) {
+			for i := range t.rows {
+				for j, v := range t.c[i*tileEdge:][:t.cols] {
+					k[(t.i0+i)*lda+t.j0+j], k[(t.j0+j)*lda+t.i0+i] = v, v
+				}
+			}
+		})
+		if err != nil {
+			return 0, err
+		}
+	} else {
+		m, err := NewMoments(x.dim)
+		if err != nil {
+			return 0, err
+		}
+		if err := m.add(ctx, kn, x); err != nil {
+			return 0, err
+		}
+		for i := range size {
+			for j := range size {
+				k[i*lda+j] = m.Scatter[i*size+j] + float64(float64(m.N)*float64(m.Mean[i]*m.Mean[j]))
+			}
+		}
 	}
-	var svd mat.SVD
-	if !svd.Factorize(x, mat.SVDNone) {
-		return 0, fmt.Errorf("vendi score: the singular values did not settle: %w", assay.ErrInvalid)
-	}
-	values := svd.Values(nil)
-	for i, s := range values {
-		values[i] = s * s / float64(n)
+	scale(k, 1/float64(x.n))
+	values, err := eigenvalues(ctx, kn, k, size, lda)
+	if err != nil {
+		return 0, fmt.Errorf("vendi score: %w", err)
 	}
 	return vendiSpectrum(values, q), nil
 }
@@ -45,7 +70,7 @@ func Vendi(ctx context.Context, f Features, q float64) (float64, error) {
 // VendiKernel is [Vendi] under any similarity: k is row-major, n × n, symmetric,
 // with ones on its diagonal. A matrix that is none of that is an error wrapping
 // [assay.ErrInvalid].
-func VendiKernel(k []float64, n int, q float64) (float64, error) {
+func VendiKernel(ctx context.Context, k []float64, n int, q float64) (float64, error) {
 	if err := checkOrder(q); err != nil {
 		return 0, err
 	}
@@ -55,24 +80,33 @@ func VendiKernel(k []float64, n int, q float64) (float64, error) {
 	if err := checkFinite("vendi score: similarities", k); err != nil {
 		return 0, err
 	}
-	s := mat.NewSymDense(n, nil)
 	for i := range n {
-		if math.Abs(k[i*n+i]-1) > 1e-6 {
+		if math.Abs(k[i*n+i]-1) > alikeEnough {
 			return 0, fmt.Errorf("vendi score: thing %d is %g like itself: want 1: %w", i, k[i*n+i], assay.ErrInvalid)
 		}
-		for j := i; j < n; j++ {
-			if math.Abs(k[i*n+j]-k[j*n+i]) > 1e-6 {
-				return 0, fmt.Errorf("vendi score: things %d and %d are %g and %g alike: want one similarity: %w", i, j, k[i*n+j], k[j*n+i], assay.ErrInvalid)
+		for j := range i {
+			if math.Abs(k[i*n+j]-k[j*n+i]) > alikeEnough {
+				return 0, fmt.Errorf("vendi score: things %d and %d are %g and %g alike: want one similarity: %w", j, i, k[j*n+i], k[i*n+j], assay.ErrInvalid)
 			}
-			s.SetSym(i, j, k[i*n+j]/float64(n))
 		}
 	}
-	var eig mat.EigenSym
-	if !eig.Factorize(s, false) {
-		return 0, fmt.Errorf("vendi score: the eigenvalues did not settle: %w", assay.ErrInvalid)
+	a, lda := padded(k, n, n)
+	for i := range n {
+		for j := range i {
+			mean := (a[i*lda+j] + a[j*lda+i]) / 2
+			a[i*lda+j], a[j*lda+i] = mean, mean
+		}
 	}
-	return vendiSpectrum(eig.Values(nil), q), nil
+	scale(a, 1/float64(n))
+	values, err := eigenvalues(ctx, best(), a, n, lda)
+	if err != nil {
+		return 0, fmt.Errorf("vendi score: %w", err)
+	}
+	return vendiSpectrum(values, q), nil
 }
+
+// alikeEnough is how far rounding in float32 may take a similarity.
+const alikeEnough = 1e-6
 
 func checkOrder(q float64) error {
 	if !(q > 0) {
