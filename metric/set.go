@@ -58,14 +58,14 @@ func bestFeatures() []string {
 	return []string{"dreamsim", "dreamsim-synclr", "dreamsim-dino", "dreamsim-openclip", "dreamsim-dinov2", "dreamsim-clip", inceptionTF, "clip-score", layoutSpec.Name}
 }
 
-// bestDistances is bestFeatures with the instruments that read pairs.
+// bestDistances is bestFeatures with the instruments that read pairs, which are
+// judged by the same people.
 func bestDistances() []string {
 	all := bestFeatures()
-	at := slices.Index(all, inceptionTF)
-	return slices.Insert(all[:at:at], at, "lpips-alex", "dists", "lpips-vgg", "lpips-squeeze", "clip-score", layoutSpec.Name)
+	return slices.Insert(all, slices.Index(all, inceptionTF), "lpips-alex", "dists", "lpips-vgg", "lpips-squeeze")
 }
 
-var positive = SetValueSpec{Better: LowerIsBetter, Lo: 0, Hi: math.Inf(1)}
+var lowerIsCloser = SetValueSpec{Better: LowerIsBetter, Lo: 0, Hi: math.Inf(1)}
 
 func (v SetValueSpec) named(name, doc string) SetValueSpec {
 	v.Name, v.Doc = name, doc
@@ -123,7 +123,7 @@ func frechetSpecs() []SetSpec {
 		out = append(out, SetSpec{
 			Name: r.name, Version: 1, Reference: true, Features: []string{r.features}, Any: r.any, Least: 2, Enough: 10000,
 			Doubt: "the distance is biased upward, the more the smaller the sets: compare it only between sets of equal size",
-			Values: []SetValueSpec{positive.named(r.name, "‖μ₁−μ₂‖² + tr Σ₁ + tr Σ₂ − 2 tr (Σ₁Σ₂)^½, covariances over N−1, in float64; "+
+			Values: []SetValueSpec{lowerIsCloser.named(r.name, "‖μ₁−μ₂‖² + tr Σ₁ + tr Σ₂ − 2 tr (Σ₁Σ₂)^½, covariances over N−1, in float64; "+
 				"exact for covariances without full rank")},
 			Doc:    "Fréchet distance of two sets of pictures, as if their features were normally distributed: " + r.what + ".",
 			Source: r.source,
@@ -152,7 +152,7 @@ func kidSpec() SetSpec {
 }
 
 func cmmdSpec() SetSpec {
-	v := positive.named("cmmd", "the V-statistic, as published: diagonals included, so two halves of one set are not at 0")
+	v := lowerIsCloser.named("cmmd", "the V-statistic, as published: diagonals included, so two halves of one set are not at 0")
 	return SetSpec{
 		Name: "cmmd", Version: 1, Reference: true, Features: []string{clipSquareRow}, Any: true, Vectors: true, Least: 2, Enough: 1000,
 		Doubt: "the V-statistic is biased upward by what cmmd-unbiased is without",

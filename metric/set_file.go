@@ -241,20 +241,46 @@ func readDigests(c *weights.Checkpoint, name string, n int) ([]assay.Digest, err
 	return out, nil
 }
 
+// readFloat32 reads a tensor in blocks: as many bytes as it has beside the numbers
+// would double what a large state takes.
 func readFloat32(c *weights.Checkpoint, name string, shape ...int) ([]float32, error) {
 	if err := tensorIs(c, name, "float32", shape...); err != nil {
 		return nil, err
 	}
-	v, err := c.Float32(name)
+	path, at, length, _ := c.Place(name)
+	if path == "" { // compressed, or not in rows
+		v, err := c.Float32(name)
+		if err != nil {
+			return nil, err
+		}
+		return v, allFinite(name, v)
+	}
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	for i, x := range v {
-		if x-x != 0 {
-			return nil, invalidState("tensor %q: number %d is %v", name, i, x)
+	defer f.Close()
+	out := make([]float32, length/4)
+	block := make([]byte, min(length, 1<<20))
+	for done := int64(0); done < length; done += int64(len(block)) {
+		block = block[:min(length-done, int64(len(block)))]
+		if _, err := f.ReadAt(block, at+done); err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", name, err)
+		}
+		for i := range len(block) / 4 {
+			out[done/4+int64(i)] = math.Float32frombits(binary.LittleEndian.Uint32(block[4*i:]))
 		}
 	}
-	return v, nil
+	return out, allFinite(name, out)
+}
+
+func allFinite[T float32 | float64](name string, v []T) error {
+	for i, x := range v {
+		if x-x != 0 {
+			return invalidState("tensor %q: number %d is %v", name, i, x)
+		}
+	}
+	return nil
 }
 
 func readFloat64(c *weights.Checkpoint, name string, shape ...int) ([]float64, error) {
@@ -265,12 +291,7 @@ func readFloat64(c *weights.Checkpoint, name string, shape ...int) ([]float64, e
 	if err != nil {
 		return nil, err
 	}
-	for i, x := range v {
-		if x-x != 0 {
-			return nil, invalidState("tensor %q: number %d is %v", name, i, x)
-		}
-	}
-	return v, nil
+	return v, allFinite(name, v)
 }
 
 func readMoments(c *weights.Checkpoint, mean, scatter string, row stateRow) (*stat.Moments, error) {

@@ -134,8 +134,8 @@ func (v SetValue) with(se float64, method string) SetValue {
 	return v
 }
 
-// proportion is k of n with Wilson's interval.
-func proportion(k, n int, method string) (SetValue, error) {
+// wilson is k of n with Wilson's interval.
+func wilson(k, n int, method string) (SetValue, error) {
 	iv, err := stat.Wilson(k, n, intervalLevel)
 	return SetValue{Value: float64(k) / float64(n), Interval: &iv, Method: method}, err
 }
@@ -328,7 +328,7 @@ func measurePrecisionRecall(ctx context.Context, m *setMeasure) error {
 
 func (m *setMeasure) proportions(all ...[3]any) error {
 	for _, p := range all {
-		v, err := proportion(p[0].(int), p[1].(int), p[2].(string))
+		v, err := wilson(p[0].(int), p[1].(int), p[2].(string))
 		if err != nil {
 			return err
 		}
@@ -362,8 +362,8 @@ func measureVendi(ctx context.Context, m *setMeasure) error {
 	if score > float64(n)/2 {
 		m.out.Warnings = append(m.out.Warnings, fmt.Sprintf("%.4g of at most %d: more images would raise it; compare only sets of equal size", score, n))
 	}
-	short := math.Min(float64(n), float64(m.x.Dim))
-	if m.doubting(&v, 11*float64(n)*float64(m.x.Dim)*short) {
+	few := math.Min(float64(n), float64(m.x.Dim))
+	if m.doubting(&v, 11*float64(n)*float64(m.x.Dim)*few) {
 		r, err := stat.Jackknife(ctx, []int{n}, stat.JackknifeOptions{Conf: intervalLevel, Seed: m.opt.Seed}, func(keep [][]int) (float64, error) {
 			return stat.Vendi(ctx, m.x.subset(keep[0]).Rows(), q)
 		})

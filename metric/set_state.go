@@ -86,11 +86,11 @@ func (s *FeatureSet) same(o *FeatureSet) error {
 	case s.Version != o.Version:
 		return differ("versions", s.Version, o.Version)
 	case s.Checkpoint != o.Checkpoint:
-		return differ("checkpoints", short(s.Checkpoint), short(o.Checkpoint))
+		return differ("checkpoints", shortDigest(s.Checkpoint), shortDigest(o.Checkpoint))
 	case s.Preparation != o.Preparation:
-		return differ("preparations", quoted(s.Preparation), quoted(o.Preparation))
+		return differ("preparations", inQuotes(s.Preparation), inQuotes(o.Preparation))
 	case s.Runtime != o.Runtime:
-		return differ("runtimes", quoted(s.Runtime), quoted(o.Runtime))
+		return differ("runtimes", inQuotes(s.Runtime), inQuotes(o.Runtime))
 	case s.Synthetic != o.Synthetic:
 		return differ("synthetic weights", s.Synthetic, o.Synthetic)
 	case s.Dim != o.Dim || s.Space != o.Space:
@@ -99,9 +99,9 @@ func (s *FeatureSet) same(o *FeatureSet) error {
 	return nil
 }
 
-func short(digest string) string { return digest[:min(len(digest), 12)] }
+func shortDigest(digest string) string { return digest[:min(len(digest), 12)] }
 
-func quoted(s string) string { return fmt.Sprintf("%q", s) }
+func inQuotes(s string) string { return fmt.Sprintf("%q", s) }
 
 // MergeSets joins what the same row saw in several sets of images. Vectors are
 // kept if all parts have them; otherwise the result has moments. The result does
@@ -136,29 +136,29 @@ func MergeSets(ctx context.Context, parts ...*FeatureSet) (*FeatureSet, error) {
 	return mergeMoments(ctx, parts)
 }
 
-// place is where an image's vector lies.
-type place struct {
+// An imagePlace is where an image's vector lies.
+type imagePlace struct {
 	id   assay.Digest
 	part int
 	row  int
 }
 
-// places lists the images of all parts, ascending.
-func places(parts []*FeatureSet) []place {
-	var all []place
+// placesOf lists the images of all parts, ascending.
+func placesOf(parts []*FeatureSet) []imagePlace {
+	var all []imagePlace
 	for i, p := range parts {
 		for j, d := range p.Digests {
-			all = append(all, place{d, i, j})
+			all = append(all, imagePlace{d, i, j})
 		}
 	}
-	slices.SortFunc(all, func(a, b place) int {
+	slices.SortFunc(all, func(a, b imagePlace) int {
 		return cmp.Or(bytes.Compare(a.id[:], b.id[:]), cmp.Compare(a.part, b.part))
 	})
 	return all
 }
 
 func mergeVectors(parts []*FeatureSet) (*FeatureSet, error) {
-	all := places(parts)
+	all := placesOf(parts)
 	distinct := 0
 	for i, p := range all {
 		if i == 0 || p.id != all[i-1].id {
@@ -175,7 +175,7 @@ func mergeVectors(parts []*FeatureSet) (*FeatureSet, error) {
 			continue
 		}
 		have := out.Features[len(out.Features)-out.Dim:]
-		if !alike(have, v) {
+		if !nearlyEqual(have, v) {
 			return nil, fmt.Errorf("%s: two states saw different vectors in image %s: make them again: %w", out.Instrument, p.id, assay.ErrConflict)
 		}
 		if slices.Compare(v, have) < 0 { // which of the two must not depend on their order
@@ -185,9 +185,9 @@ func mergeVectors(parts []*FeatureSet) (*FeatureSet, error) {
 	return &out, nil
 }
 
-// alike reports whether two vectors of one image differ by no more than
+// nearlyEqual reports whether two vectors of one image differ by no more than
 // processors do: 1e-3 of their length.
-func alike(a, b []float32) bool {
+func nearlyEqual(a, b []float32) bool {
 	var apart, length float64
 	for i, x := range a {
 		d := float64(x) - float64(b[i])
@@ -198,7 +198,7 @@ func alike(a, b []float32) bool {
 }
 
 func mergeMoments(ctx context.Context, parts []*FeatureSet) (*FeatureSet, error) {
-	all := places(parts)
+	all := placesOf(parts)
 	out := *parts[0]
 	out.Features, out.Digests = nil, make([]assay.Digest, 0, len(all))
 	for i, p := range all {

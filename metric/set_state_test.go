@@ -39,8 +39,8 @@ func mustSet(t testing.TB, name string) SetSpec {
 	return s
 }
 
-// cut divides a set into parts, image by image, as label says.
-func cut(s *FeatureSet, parts int, label func(i int) int) []*FeatureSet {
+// cutSet divides a set into parts, image by image, as label says.
+func cutSet(s *FeatureSet, parts int, label func(i int) int) []*FeatureSet {
 	out := make([]*FeatureSet, parts)
 	for p := range out {
 		c := *s
@@ -59,9 +59,9 @@ func cut(s *FeatureSet, parts int, label func(i int) int) []*FeatureSet {
 func TestMergeIsOnePass(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	// Means far from zero, where naive sums lose digits.
-	noise := func(int) []float64 { return eight(func(j float64) float64 { return 100*j + rng.NormFloat64() }) }
+	noise := func(int) []float64 { return eightOf(func(j float64) float64 { return 100*j + rng.NormFloat64() }) }
 	x, y := setOf("test", "x", 97, noise), setOf("test", "y", 60, noise)
-	whole := value(t, "fid", "fid", asMoments(t, x), y, SetOptions{}).Value
+	whole := setValue(t, "fid", "fid", asMoments(t, x), y, SetOptions{}).Value
 	for parts := 1; parts <= 12; parts++ {
 		for name, label := range map[string]func(int) int{
 			"in turn": func(i int) int { return i % parts },
@@ -69,7 +69,7 @@ func TestMergeIsOnePass(t *testing.T) {
 			"random":  func(int) int { return rng.IntN(parts) },
 			"uneven":  func(i int) int { return min(i/3, parts-1) },
 		} {
-			pieces := cut(x, parts, label)
+			pieces := cutSet(x, parts, label)
 			rng.Shuffle(len(pieces), func(i, j int) { pieces[i], pieces[j] = pieces[j], pieces[i] })
 			var kept, sums []*FeatureSet
 			for _, p := range pieces {
@@ -86,7 +86,7 @@ func TestMergeIsOnePass(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if v := value(t, "fid", "fid", m, y, SetOptions{}).Value; math.Abs(v-whole) > 1e-9*whole {
+			if v := setValue(t, "fid", "fid", m, y, SetOptions{}).Value; math.Abs(v-whole) > 1e-9*whole {
 				t.Errorf("%d parts %s: fid %v from merged moments, %v in one pass", parts, name, v, whole)
 			}
 			if m.Digest() != x.Digest() || m.Len() != x.Len() {
@@ -98,8 +98,8 @@ func TestMergeIsOnePass(t *testing.T) {
 
 // TestMergeRefuses: what cannot be one set is refused, with the reason.
 func TestMergeRefuses(t *testing.T) {
-	x := setOf("test", "x", 10, sines)
-	halves := cut(x, 2, func(i int) int { return i / 5 })
+	x := setOf("test", "x", 10, sineRow)
+	halves := cutSet(x, 2, func(i int) int { return i / 5 })
 	change := func(f func(*FeatureSet)) *FeatureSet {
 		c := *halves[1]
 		f(&c)
@@ -151,7 +151,7 @@ func TestMergeRefuses(t *testing.T) {
 
 // TestBuilder: vectors or moments, in the order of the digests and no other.
 func TestBuilder(t *testing.T) {
-	x := setOf("layout", "x", 600, func(i int) []float64 { return append(sines(i), cosines(i)...) })
+	x := setOf("layout", "x", 600, func(i int) []float64 { return append(sineRow(i), cosineRow(i)...) })
 	for _, keep := range []bool{true, false} {
 		b := NewSetBuilder(&Instrument{Spec: Spec{Name: "layout", Version: 1, Preparation: "none", Space: Cosine}, Runtime: goRuntime}, 600, keep)
 		if _, err := b.Set(t.Context()); !errors.Is(err, assay.ErrInvalid) {
@@ -184,8 +184,8 @@ func TestBuilder(t *testing.T) {
 // TestStateFile: the same rows give the same bytes, and a file that was changed is
 // refused or is another set.
 func TestStateFile(t *testing.T) {
-	x := setOf("test", "x", 5, sines)
-	other := asMoments(t, setOf("other", "x", 5, cosines))
+	x := setOf("test", "x", 5, sineRow)
+	other := asMoments(t, setOf("other", "x", 5, cosineRow))
 	var a, b bytes.Buffer
 	for _, w := range []*bytes.Buffer{&a, &b} {
 		if err := WriteState(t.Context(), w, []*FeatureSet{x, other}); err != nil {
@@ -230,7 +230,7 @@ func TestStateFile(t *testing.T) {
 
 // hostileStates are files that break one rule each; the key is in the error.
 func hostileStates(t testing.TB) map[string][]byte {
-	x := setOf("test", "x", 3, sines)
+	x := setOf("test", "x", 3, sineRow)
 	good := func() ([]weights.Piece, map[string]string) {
 		pieces := statePieces("0.", x)
 		return pieces, map[string]string{stateKey: stateVersion, "0": `{"instrument":"test","version":1,"preparation":"none","runtime":"go","space":"cosine","dim":8,"images":3}`}
@@ -272,7 +272,7 @@ func hostileStates(t testing.TB) map[string][]byte {
 		}),
 		"unknown field":              describe(`"dim"`, `"dims"`),
 		"description":                describe(`{`, `[`),
-		"want float32 [3 9]":               describe(`"dim":8`, `"dim":9`),
+		"want float32 [3 9]":         describe(`"dim":8`, `"dim":9`),
 		"space":                      describe("cosine", "taxicab"),
 		"no instrument":              describe(`"test"`, `""`),
 		"want uint8":                 describe(`"images":3`, `"images":4`),
@@ -342,4 +342,3 @@ func FuzzReadState(f *testing.F) {
 		}
 	})
 }
-

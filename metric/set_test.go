@@ -39,17 +39,17 @@ func setOf(name, label string, n int, v func(i int) []float64) *FeatureSet {
 	return s
 }
 
-// sines and cosines are the specification's vectors of set measures: X[i][j] =
+// sineRow and cosineRow are the specification's vectors of set measures: X[i][j] =
 // sin(0.1·i·j), Y[i][j] = cos(0.13·i·j) + 0.05·j, i and j from 1, j to 8.
-func sines(i int) []float64 {
-	return eight(func(j float64) float64 { return math.Sin(0.1 * float64(i+1) * j) })
+func sineRow(i int) []float64 {
+	return eightOf(func(j float64) float64 { return math.Sin(0.1 * float64(i+1) * j) })
 }
 
-func cosines(i int) []float64 {
-	return eight(func(j float64) float64 { return math.Cos(0.13*float64(i+1)*j) + 0.05*j })
+func cosineRow(i int) []float64 {
+	return eightOf(func(j float64) float64 { return math.Cos(0.13*float64(i+1)*j) + 0.05*j })
 }
 
-func eight(f func(j float64) float64) []float64 {
+func eightOf(f func(j float64) float64) []float64 {
 	out := make([]float64, 8)
 	for j := range out {
 		out[j] = f(float64(j + 1))
@@ -69,8 +69,8 @@ func asMoments(t testing.TB, s *FeatureSet) *FeatureSet {
 	return &out
 }
 
-// value reads one number of a measure.
-func value(t testing.TB, measure, name string, x, ref *FeatureSet, opt SetOptions) SetValue {
+// setValue reads one number of a measure.
+func setValue(t testing.TB, measure, name string, x, ref *FeatureSet, opt SetOptions) SetValue {
 	t.Helper()
 	r, err := mustSet(t, measure).Measure(t.Context(), x, ref, opt)
 	if err != nil {
@@ -90,9 +90,9 @@ func value(t testing.TB, measure, name string, x, ref *FeatureSet, opt SetOption
 // here and float64 there, which costs some 1e-7.
 func TestSetVectors(t *testing.T) {
 	orders := func(q float64) SetOptions { return SetOptions{Order: &q} }
-	x, y := setOf("test", "x", 40, sines), setOf("test", "y", 50, cosines)
-	small, other := setOf("test", "x", 5, sines), setOf("test", "y", 6, cosines)
-	x40, y40 := x, setOf("test", "y", 40, cosines)
+	x, y := setOf("test", "x", 40, sineRow), setOf("test", "y", 50, cosineRow)
+	small, other := setOf("test", "x", 5, sineRow), setOf("test", "y", 6, cosineRow)
+	x40, y40 := x, setOf("test", "y", 40, cosineRow)
 	for _, c := range []struct {
 		measure, name string
 		x, ref        *FeatureSet
@@ -124,7 +124,7 @@ func TestSetVectors(t *testing.T) {
 		if ref != nil {
 			ref = throughFile(t, ref)[0]
 		}
-		v := value(t, c.measure, c.name, set, ref, c.opt)
+		v := setValue(t, c.measure, c.name, set, ref, c.opt)
 		if math.Abs(v.Value-c.want) > 1e-6*c.want {
 			t.Errorf("%s of %s, k %d: %.10g, want %.10g", c.name, c.measure, c.opt.K, v.Value, c.want)
 		}
@@ -143,15 +143,15 @@ func TestSetVectors(t *testing.T) {
 			sum += 1 - cos
 		}
 	}
-	if v := value(t, "self-similarity", "self-similarity", x, nil, SetOptions{}); math.Abs(v.Value-sum/780) > 1e-12 {
+	if v := setValue(t, "self-similarity", "self-similarity", x, nil, SetOptions{}); math.Abs(v.Value-sum/780) > 1e-12 {
 		t.Errorf("self-similarity %v, by definition %v", v.Value, sum/780)
 	}
 }
 
 // TestSetRefusals: what has no honest number gets none.
 func TestSetRefusals(t *testing.T) {
-	x, y := setOf("inception-tf", "x", 40, sines), setOf("inception-tf", "y", 50, cosines)
-	one := cut(x, 40, func(i int) int { return i })[0]
+	x, y := setOf("inception-tf", "x", 40, sineRow), setOf("inception-tf", "y", 50, cosineRow)
+	one := cutSet(x, 40, func(i int) int { return i })[0]
 	other := *y
 	other.Runtime = "onnxruntime 9"
 	for _, c := range []struct {
@@ -166,7 +166,7 @@ func TestSetRefusals(t *testing.T) {
 		{"fid", "runtimes", x, &other},
 		{"kid", "moments", asMoments(t, x), y},
 		{"vendi", "moments", asMoments(t, x), nil},
-		{"precision-recall", "rows", x, cut(x, 14, func(i int) int { return i / 3 })[0]}, // k+1 are needed
+		{"precision-recall", "rows", x, cutSet(x, 14, func(i int) int { return i / 3 })[0]}, // k+1 are needed
 	} {
 		r, err := mustSet(t, c.measure).Measure(t.Context(), c.x, c.ref, SetOptions{})
 		if err == nil || !strings.Contains(err.Error(), c.want) || !errors.Is(err, assay.ErrInvalid) && !errors.Is(err, assay.ErrConflict) {
@@ -182,7 +182,7 @@ func TestSetRefusals(t *testing.T) {
 
 // TestSetDoubts: warnings say what is known to be wrong with a number.
 func TestSetDoubts(t *testing.T) {
-	x, y := setOf("inception-tf", "x", 40, sines), setOf("inception-tf", "y", 50, cosines)
+	x, y := setOf("inception-tf", "x", 40, sineRow), setOf("inception-tf", "y", 50, cosineRow)
 	x.Synthetic, y.Synthetic = true, true
 	r, err := mustSet(t, "fid").Measure(t.Context(), x, y, SetOptions{})
 	if err != nil {
@@ -204,7 +204,9 @@ func TestSetDoubts(t *testing.T) {
 	if v := r.Values[0]; v.Interval != nil || !strings.Contains(v.Method, "--no-interval") {
 		t.Errorf("an interval that was not wanted: %+v", v)
 	}
-	if r, err = mustSet(t, "vendi").Measure(t.Context(), setOf("dreamsim", "z", 8, func(i int) []float64 { return eight(func(j float64) float64 { return math.Max(0, 1-math.Abs(float64(i+1)-j)) }) }), nil, SetOptions{}); err != nil || !strings.Contains(strings.Join(r.Warnings, ""), "of at most 8") {
+	if r, err = mustSet(t, "vendi").Measure(t.Context(), setOf("dreamsim", "z", 8, func(i int) []float64 {
+		return eightOf(func(j float64) float64 { return math.Max(0, 1-math.Abs(float64(i+1)-j)) })
+	}), nil, SetOptions{}); err != nil || !strings.Contains(strings.Join(r.Warnings, ""), "of at most 8") {
 		t.Errorf("vendi near its ceiling: %v, %q", err, r.Warnings)
 	}
 }
@@ -214,11 +216,11 @@ func TestSetDoubts(t *testing.T) {
 func TestFrechetInterval(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 7))
 	draw := func(label string, shift float64) *FeatureSet {
-		return setOf("inception-tf", label, 200, func(int) []float64 { return eight(func(j float64) float64 { return shift + rng.NormFloat64() }) })
+		return setOf("inception-tf", label, 200, func(int) []float64 { return eightOf(func(j float64) float64 { return shift + rng.NormFloat64() }) })
 	}
 	var values, errs []float64
 	for range 60 {
-		v := value(t, "fid", "fid", draw("x", 0), draw("y", 0.5), SetOptions{})
+		v := setValue(t, "fid", "fid", draw("x", 0), draw("y", 0.5), SetOptions{})
 		values, errs = append(values, v.Value), append(errs, *v.StdErr)
 	}
 	mean, spread, typical := 0.0, 0.0, 0.0
@@ -270,7 +272,7 @@ func TestSamplePairs(t *testing.T) {
 
 // TestMeasurePairs: all pairs give what vectors give.
 func TestMeasurePairs(t *testing.T) {
-	x := setOf("layout", "x", 30, sines)
+	x := setOf("layout", "x", 30, sineRow)
 	x.Space = Euclidean
 	want, err := mustSet(t, "self-similarity").Measure(t.Context(), x, nil, SetOptions{})
 	if err != nil {
@@ -298,8 +300,8 @@ func TestMeasurePairs(t *testing.T) {
 	}
 }
 
-// npz writes a NumPy archive of float64 arrays.
-func npz(t testing.TB, arrays map[string][]float64, shapes map[string][]int) string {
+// statisticsFile writes a NumPy archive of float64 arrays.
+func statisticsFile(t testing.TB, arrays map[string][]float64, shapes map[string][]int) string {
 	t.Helper()
 	var buf bytes.Buffer
 	z := zip.NewWriter(&buf)
@@ -326,7 +328,7 @@ func npz(t testing.TB, arrays map[string][]float64, shapes map[string][]int) str
 // TestStatistics: published statistics give the value that the images give, and
 // what the file does not fit is refused.
 func TestStatistics(t *testing.T) {
-	x, y := setOf("inception-tf", "x", 40, sines), setOf("inception-tf", "y", 50, cosines)
+	x, y := setOf("inception-tf", "x", 40, sineRow), setOf("inception-tf", "y", 50, cosineRow)
 	m := asMoments(t, y).Moments
 	cov := make([]float64, 64)
 	for i, v := range m.Scatter {
@@ -334,7 +336,7 @@ func TestStatistics(t *testing.T) {
 	}
 	far := slices.Clone(m.Mean)
 	far[0] += 10
-	file := npz(t, map[string][]float64{"mu": m.Mean, "sigma": cov, "mu_s": far, "sigma_s": cov},
+	file := statisticsFile(t, map[string][]float64{"mu": m.Mean, "sigma": cov, "mu_s": far, "sigma_s": cov},
 		map[string][]int{"mu": {8}, "sigma": {8, 8}, "mu_s": {8}, "sigma_s": {8, 8}})
 	p, err := ReadStatistics(file)
 	if err != nil {
@@ -364,7 +366,7 @@ func TestStatistics(t *testing.T) {
 	if _, err := against("kid"); !errors.Is(err, assay.ErrInvalid) {
 		t.Errorf("kid of a mean and a covariance: %v", err)
 	}
-	wide := setOf("inception-tf", "x", 40, func(i int) []float64 { return append(sines(i), 1) })
+	wide := setOf("inception-tf", "x", 40, func(i int) []float64 { return append(sineRow(i), 1) })
 	if _, err := p.For(mustSet(t, "fid"), wide); err == nil || !strings.Contains(err.Error(), "of 8 numbers an image, inception-tf of 9") {
 		t.Errorf("another network's statistics: %v", err)
 	}
@@ -378,7 +380,7 @@ func TestStatistics(t *testing.T) {
 		"variance 1":    {"mu": m.Mean, "sigma": negative},
 		"no statistics": {"sigma": cov},
 	} {
-		if _, err := ReadStatistics(npz(t, arrays, map[string][]int{"mu": {8}, "sigma": {8, 8}})); err == nil || !strings.Contains(err.Error(), want) || !errors.Is(err, assay.ErrInvalid) {
+		if _, err := ReadStatistics(statisticsFile(t, arrays, map[string][]int{"mu": {8}, "sigma": {8, 8}})); err == nil || !strings.Contains(err.Error(), want) || !errors.Is(err, assay.ErrInvalid) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"runtime/debug"
 	"slices"
 
 	"github.com/gen-emerge/assay"
@@ -92,6 +93,9 @@ func kindOfFile(path string) (string, error) {
 func readStates(ctx context.Context, paths []string) ([]*metric.FeatureSet, error) {
 	var all [][]*metric.FeatureSet
 	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			roomFor(info.Size())
+		}
 		rows, err := metric.ReadState(path)
 		if err != nil {
 			return nil, err
@@ -102,6 +106,15 @@ func readStates(ctx context.Context, paths []string) ([]*metric.FeatureSet, erro
 		return all[0], nil
 	}
 	return metric.MergeStates(ctx, all...)
+}
+
+// roomFor lets the heap grow by twice what is about to be held, for good: the soft
+// limit is for a program that keeps nothing large, and below what is held the
+// collector would work all the time. GOMEMLIMIT wins.
+func roomFor(bytes int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(debug.SetMemoryLimit(-1) + 2*bytes)
+	}
 }
 
 // A named is an image whose name is known.
@@ -200,6 +213,11 @@ func (r *setRun) look(ctx context.Context, of string, g *gathered, list []named)
 	builders := make([]*metric.SetBuilder, len(rows))
 	for i, in := range rows {
 		builders[i] = metric.NewSetBuilder(in, len(list), r.needs(in.Name))
+	}
+	for _, in := range rows {
+		if spec, ok := metric.FindFeatures(in.Name); ok && r.needs(in.Name) {
+			roomFor(4 * int64(spec.Dim) * int64(len(list)))
+		}
 	}
 	bar := newProgress(r.w, "looking at the "+of, len(list))
 	defer bar.stop()
