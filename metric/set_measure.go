@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/gen-emerge/assay"
@@ -149,8 +150,8 @@ func (v SetValue) jackknifed(r stat.JackknifeResult, lo, hi float64, of string) 
 }
 
 // bearable is how many multiplications an interval may take unless it is asked
-// for: a minute or two on two cores.
-const bearable = 5e11
+// for: a minute or so on two cores.
+const bearable = 4e11
 
 // doubting reports whether to measure an interval that takes the given number of
 // multiplications, and else gives v the reason.
@@ -159,7 +160,7 @@ func (m *setMeasure) doubting(v *SetValue, work float64) bool {
 	case m.opt.NoInterval:
 		v.Method = "not measured: --no-interval"
 	case work > bearable && !m.opt.AllIntervals:
-		v.Method = "not measured: for sets of this size it takes some twenty times as long as the value; --all-intervals"
+		v.Method = "not measured: for sets of this size it takes minutes; --all-intervals"
 	default:
 		return true
 	}
@@ -167,22 +168,7 @@ func (m *setMeasure) doubting(v *SetValue, work float64) bool {
 }
 
 func measureFrechet(ctx context.Context, m *setMeasure) error {
-	// Where no more rows than dimensions are there, the rows are exact and quick.
-	both := m.x.Features != nil && m.ref.Features != nil
-	distance := func(sets [2]*FeatureSet) (stat.Frechet, error) {
-		if both {
-			return stat.FrechetFeatures(ctx, sets[0].Rows(), sets[1].Rows(), true)
-		}
-		var of [2]*stat.Moments
-		for i, s := range sets {
-			var err error
-			if of[i], err = s.moments(ctx); err != nil {
-				return stat.Frechet{}, err
-			}
-		}
-		return stat.FrechetMoments(ctx, of[0], of[1], true)
-	}
-	f, err := distance([2]*FeatureSet{m.x, m.ref})
+	f, err := frechetOf(ctx, m.x, m.ref)
 	if err != nil {
 		return err
 	}
@@ -190,15 +176,39 @@ func measureFrechet(ctx context.Context, m *setMeasure) error {
 		m.warn(f.Warnings)
 	}
 	v := SetValue{Value: clampRounding(f.Value, f.Means+math.Abs(f.Traces))}
-	if m.x.Features == nil {
+	groups, work := 10, frechetWork(m.x, m.ref, 10)
+	if work > bearable {
+		groups, work = 5, frechetWork(m.x, m.ref, 5)
+	}
+	switch {
+	case m.x.Features == nil:
 		v.Method = "not measured: the state holds only moments"
-	} else if m.doubting(&v, frechetWork(m.x, m.ref)) {
-		if v, err = m.frechetInterval(ctx, v, distance); err != nil {
+	case m.x.Len() < 4 || m.ref.Features != nil && m.ref.Len() < 4: // leaving a group out must leave two
+		v.Method = "not measured: too few images"
+	case m.doubting(&v, work):
+		if v, err = m.frechetInterval(ctx, v, groups); err != nil {
 			return err
 		}
 	}
 	m.add(v)
 	return nil
+}
+
+// frechetOf takes vectors as they are where both sides have them: where there are
+// no more of them than dimensions, that is quicker and exact.
+func frechetOf(ctx context.Context, x, ref *FeatureSet) (stat.Frechet, error) {
+	if x.Features != nil && ref.Features != nil {
+		return stat.FrechetFeatures(ctx, x.Rows(), ref.Rows(), true)
+	}
+	a, err := x.moments(ctx)
+	if err != nil {
+		return stat.Frechet{}, err
+	}
+	b, err := ref.moments(ctx)
+	if err != nil {
+		return stat.Frechet{}, err
+	}
+	return stat.FrechetMoments(ctx, a, b, true)
 }
 
 // clampRounding makes 0 of what rounding makes negative, against the size of what
@@ -210,45 +220,73 @@ func clampRounding(v, scale float64) float64 {
 	return v
 }
 
-// frechetWork estimates the multiplications of an interval: twenty times those of
-// a product of the factors, and of its singular values.
-func frechetWork(x, ref *FeatureSet) float64 {
+// frechetWork estimates the multiplications of an interval: for every group of
+// each side a product of the factors and its singular values; and the moments of
+// all groups where there are more vectors than dimensions.
+func frechetWork(x, ref *FeatureSet, groups float64) float64 {
 	d := float64(x.Dim)
-	rank := func(s *FeatureSet) float64 {
-		if s.Features == nil {
-			return d
+	work, rank := 0.0, [2]float64{d, d}
+	for i, s := range []*FeatureSet{x, ref} {
+		if n := float64(s.Len()); s.Features != nil && n <= d {
+			rank[i] = n
+		} else if s.Features != nil {
+			work += n * d * d
 		}
-		return math.Min(float64(s.Len()), d)
 	}
-	n, m := rank(x), rank(ref)
-	return 20 * n * m * (d + 2*math.Min(n, m))
+	return work + 2*groups*rank[0]*rank[1]*(d+2*math.Min(rank[0], rank[1]))
 }
 
 // frechetInterval leaves out groups of each side whose vectors are there.
-func (m *setMeasure) frechetInterval(ctx context.Context, v SetValue, distance func([2]*FeatureSet) (stat.Frechet, error)) (SetValue, error) {
-	sizes, of := []int{m.x.Len()}, " of the set; the reference is held fixed, because its vectors are not there"
+func (m *setMeasure) frechetInterval(ctx context.Context, v SetValue, groups int) (SetValue, error) {
+	sides, of := []*FeatureSet{m.x}, " of the set; the reference is held fixed, because its vectors are not there"
 	if m.ref.Features != nil {
-		sizes, of = append(sizes, m.ref.Len()), ""
+		sides, of = append(sides, m.ref), ""
 	}
-	for _, n := range sizes {
-		if n < 4 { // leaving a group out must leave two
-			v.Method = "not measured: too few images"
-			return v, nil
-		}
+	var r stat.JackknifeResult
+	var err error
+	opt := stat.JackknifeOptions{Groups: groups, Conf: intervalLevel, Seed: m.opt.Seed}
+	if most := max(m.x.Len(), m.ref.Len()); len(sides) == 2 && most <= m.x.Dim {
+		r, err = stat.Jackknife(ctx, []int{m.x.Len(), m.ref.Len()}, opt, func(keep [][]int) (float64, error) {
+			f, err := frechetOf(ctx, m.x.subset(keep[0]), m.ref.subset(keep[1]))
+			return f.Value, err
+		})
+	} else {
+		r, err = m.frechetMoments(ctx, sides, opt)
 	}
-	r, err := stat.Jackknife(ctx, sizes, stat.JackknifeOptions{Conf: intervalLevel, Seed: m.opt.Seed}, func(keep [][]int) (float64, error) {
-		sets := [2]*FeatureSet{m.x, m.ref}
-		for i, index := range keep {
-			sets[i] = sets[i].subset(index)
-		}
-		f, err := distance(sets)
-		return f.Value, err
-	})
 	if err != nil {
 		return v, err
 	}
 	m.warn(r.Warnings)
 	return v.jackknifed(r, 0, math.Inf(1), of), nil
+}
+
+// frechetMoments is the jackknife over the moments of groups, each summed once.
+func (m *setMeasure) frechetMoments(ctx context.Context, sides []*FeatureSet, opt stat.JackknifeOptions) (stat.JackknifeResult, error) {
+	rng := rand.New(rand.NewPCG(opt.Seed, 0))
+	parts := make([][]*stat.Moments, len(sides))
+	for i, s := range sides {
+		order, groups := rng.Perm(s.Len()), min(opt.Groups, s.Len())
+		for g := range groups {
+			var index []int
+			for at := g; at < len(order); at += groups {
+				index = append(index, order[at])
+			}
+			slices.Sort(index)
+			part, err := s.subset(index).moments(ctx)
+			if err != nil {
+				return stat.JackknifeResult{}, err
+			}
+			parts[i] = append(parts[i], part)
+		}
+	}
+	ref, err := m.ref.moments(ctx)
+	if err != nil {
+		return stat.JackknifeResult{}, err
+	}
+	return stat.JackknifeMoments(ctx, parts, opt, func(sets []*stat.Moments) (float64, error) {
+		f, err := stat.FrechetMoments(ctx, sets[0], append(sets, ref)[1], true)
+		return f.Value, err
+	})
 }
 
 // subset is some of the vectors, without names; all of them is the set itself.

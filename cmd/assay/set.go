@@ -73,7 +73,7 @@ Images that cannot be read are told, left out and counted.
 	flags.IntVar(&f.pairs, "pairs", 2000, "most `PAIRS` that self-similarity reads where images have no vector")
 	flags.Uint64Var(&f.seed, "seed", 0, "of samples and intervals; kid's subsets have their own, as published, unless this is given")
 	flags.BoolVar(&f.noInterval, "no-interval", false, "leave out intervals that take longer than their value; fid and sfid then need no vectors, only moments")
-	flags.BoolVar(&f.allIntervals, "all-intervals", false, "measure every interval, also where that takes twenty times as long as a value that takes minutes")
+	flags.BoolVar(&f.allIntervals, "all-intervals", false, "measure every interval, also where that takes minutes or hours")
 	flags.StringVar(&f.save, "save-state", "", "write the state of the set to this `FILE`")
 	flags.StringVar(&f.cache, "cache", "", "a state `FILE` that is read first and extended, also when stopped")
 	flags.BoolVar(&f.json, "json", false, "print one object with provenance")
