@@ -40,6 +40,7 @@ func parityCases() []parityCase {
 		{"clip-vit-l14", true, clip("l14")},
 		{"heads-clip-vit-l14", true, headScores},
 		{"clip-vit-l14-336", true, clip("l14-336")},
+		{"clip-l14-336-square", true, featuresAgree(true)}, // here, so that the checkpoint is made once
 		{"openclip-vit-l14", true, clip("laion-l14")},
 		{"openclip-vit-h14", true, clip("laion-h14")},
 		{"pickscore", true, prompted(pickRow(), "pickscore", 0)},
