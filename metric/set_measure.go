@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -83,10 +84,30 @@ func (s SetSpec) doubts(x, ref *FeatureSet) []string {
 		}
 		out = append(out, text)
 	}
+	if n := shared(x, ref); n > 0 {
+		out = append(out, fmt.Sprintf("%d images are in the set and in the reference, which draws the two together", n))
+	}
 	if n := smaller(x, ref); n < s.Enough {
 		out = append(out, fmt.Sprintf("%d images, and it means little below %d: %s", n, s.Enough, s.Doubt))
 	}
 	return out
+}
+
+// shared counts the images that both sets have.
+func shared(x, ref *FeatureSet) int {
+	if ref == nil {
+		return 0
+	}
+	n, j := 0, 0
+	for _, d := range x.Digests {
+		for j < len(ref.Digests) && bytes.Compare(ref.Digests[j][:], d[:]) < 0 {
+			j++
+		}
+		if j < len(ref.Digests) && ref.Digests[j] == d {
+			n++
+		}
+	}
+	return n
 }
 
 // smaller is how many images the smaller of the sets has whose number is known.

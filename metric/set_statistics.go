@@ -34,6 +34,12 @@ const (
 // be compressed. It is never read.
 const inflateLimit = 1 << 36
 
+// Bounds of what is read: a small compressed file can claim much.
+const (
+	maxStatistics = 1 << 14 // numbers of a mean
+	maxVectors    = 4 << 30 // bytes of vectors
+)
+
 // ReadStatistics reads such a file. An error wraps [assay.ErrInvalid], and names the
 // array, if the file has none of these arrays, or they do not fit each other.
 func ReadStatistics(path string) (*Statistics, error) {
@@ -71,6 +77,9 @@ func (p *Statistics) read(c *weights.Checkpoint) (err error) {
 		if len(shape) != 2 || shape[0] < 1 || shape[1] < 1 {
 			return invalidState("array %q has shape %v, want images × numbers", pubVectors, shape)
 		}
+		if _, _, length, _ := c.Place(pubVectors); length > maxVectors {
+			return invalidState("array %q has %d bytes, more than the limit of %d", pubVectors, length, int64(maxVectors))
+		}
 		p.vectors.Dim = shape[1]
 		if p.vectors.Data, err = readFloat32(c, pubVectors, shape...); err != nil {
 			return err
@@ -86,8 +95,8 @@ const publishedCount = 1<<30 + 1
 // publishedMoments reads a mean and a covariance.
 func publishedMoments(c *weights.Checkpoint, mean, cov string) (*stat.Moments, error) {
 	shape, _ := c.Shape(mean)
-	if len(shape) != 1 || shape[0] < 1 {
-		return nil, invalidState("array %q has shape %v, want one dimension", mean, shape)
+	if len(shape) != 1 || shape[0] < 1 || shape[0] > maxStatistics {
+		return nil, invalidState("array %q has shape %v, want one dimension of up to %d", mean, shape, maxStatistics)
 	}
 	d := shape[0]
 	if have, ok := c.Shape(cov); !ok || !slices.Equal(have, []int{d, d}) {

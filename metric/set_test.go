@@ -197,6 +197,13 @@ func TestSetDoubts(t *testing.T) {
 	if strings.Contains(all, "not comparable") {
 		t.Errorf("fid stands on what it is defined on: %q", all)
 	}
+	mixed, err := MergeSets(t.Context(), y, cutSet(x, 2, func(i int) int { return i / 7 % 2 })[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err = mustSet(t, "fid").Measure(t.Context(), x, mixed, SetOptions{}); err != nil || !strings.Contains(strings.Join(r.Warnings, "\n"), "21 images are in the set and in the reference") {
+		t.Errorf("sets that overlap: %v, %q", err, r.Warnings)
+	}
 	x.Instrument, y.Instrument = "dreamsim", "dreamsim"
 	if r, err = mustSet(t, "fid").Measure(t.Context(), x, y, SetOptions{NoInterval: true}); err != nil || !strings.Contains(r.Warnings[1], "features of dreamsim: not comparable with published values, which are of inception-tf") {
 		t.Errorf("fid on dreamsim: %v, %q", err, r.Warnings)
@@ -415,4 +422,43 @@ func TestSetCatalogue(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzReadStatistics holds that whatever a file says, reading it ends in an error
+// that wraps ErrInvalid, or in statistics that a set can be measured against.
+func FuzzReadStatistics(f *testing.F) {
+	eye := []float64{2, 1, 1, 3}
+	for _, arrays := range []map[string][]float64{
+		{"mu": {1, 2}, "sigma": eye}, {"mu": {1, 2}, "sigma": eye, "mu_s": {0, 0}, "sigma_s": eye}, {"mu": {1, 2}}, {"mu": {1, 2}, "sigma": {1, 2, 3, 4}},
+	} {
+		data, err := os.ReadFile(statisticsFile(f, arrays, map[string][]int{"mu": {2}, "sigma": {2, 2}, "mu_s": {2}, "sigma_s": {2, 2}}))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	dir := f.TempDir()
+	x := setOf("inception-tf", "x", 5, func(i int) []float64 { return sineRow(i)[:2] })
+	f.Fuzz(func(t *testing.T, data []byte) {
+		path := filepath.Join(dir, "fuzz.npz")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p, err := ReadStatistics(path)
+		if err != nil {
+			if !errors.Is(err, assay.ErrInvalid) {
+				t.Fatal(err)
+			}
+			return
+		}
+		s := mustSet(t, "fid")
+		ref, err := p.For(s, x)
+		if err != nil {
+			return
+		}
+		r, err := s.Measure(t.Context(), x, ref, SetOptions{NoInterval: true})
+		if err == nil && !(r.Values[0].Value >= 0) {
+			t.Errorf("fid %v", r.Values[0].Value)
+		}
+	})
 }

@@ -25,6 +25,7 @@ type setFlags struct {
 	subsets                  int
 	subsetSize               int
 	pairs                    int
+	resize                   string
 	seed                     uint64
 	noInterval, allIntervals bool
 	save                     string
@@ -71,6 +72,7 @@ Images that cannot be read are told, left out and counted.
 	flags.IntVar(&f.subsets, "subsets", 0, "of kid; 0 is 100")
 	flags.IntVar(&f.subsetSize, "subset-size", 0, "`IMAGES` in each of kid's subsets; 0 is 1000, or as many as there are")
 	flags.IntVar(&f.pairs, "pairs", 2000, "most `PAIRS` that self-similarity reads where images have no vector")
+	flags.StringVar(&f.resize, "resize", "", "bring two images of a pair to one size by this `RULE`, where an instrument wants that: "+string(metric.Square256)+" or "+string(metric.ShortSide256))
 	flags.Uint64Var(&f.seed, "seed", 0, "of samples and intervals; kid's subsets have their own, as published, unless this is given")
 	flags.BoolVar(&f.noInterval, "no-interval", false, "leave out intervals that take longer than their value; fid and sfid then need no vectors, only moments")
 	flags.BoolVar(&f.allIntervals, "all-intervals", false, "measure every interval, also where that takes minutes or hours")
@@ -163,6 +165,9 @@ func (r *setRun) settle(c *cobra.Command) error {
 	if f.noInterval && f.allIntervals {
 		return usage("--no-interval and --all-intervals contradict each other")
 	}
+	if f.resize == string(metric.SecondToFirst) {
+		return usage("--resize %s: the pairs of a set have no first image: try %s", f.resize, metric.Square256)
+	}
 	if f.k < 0 || f.subsets < 0 || f.subsetSize < 0 || f.pairs < 1 {
 		return usage("--k, --subsets and --subset-size count from 0, --pairs from 1")
 	}
@@ -230,6 +235,7 @@ func (r *setRun) run(ctx context.Context, set, ref *setSource) error {
 			return err
 		}
 	}
+	var failed []error
 	out := setReport{Readings: []metric.SetReading{}, LeftOut: r.left}
 	for _, s := range r.specs {
 		if s.Reference && y == nil {
@@ -237,16 +243,24 @@ func (r *setRun) run(ctx context.Context, set, ref *setSource) error {
 			continue
 		}
 		reading, err := r.measure(ctx, s, x, y)
-		if err != nil {
-			return err
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil { // what took hours to see must not be lost for one measure that fails
+			failed = append(failed, err)
+			out.Missing = append(out.Missing, err.Error())
+			continue
 		}
 		out.Readings = append(out.Readings, reading)
+	}
+	if len(out.Readings) == 0 && len(failed) > 0 {
+		return errors.Join(failed...)
 	}
 	out.Notes = r.notes
 	if err := out.print(r.w, r.f.json); err != nil {
 		return err
 	}
-	if len(r.left) > 0 {
+	if len(r.left)+len(failed) > 0 {
 		return errPartial
 	}
 	return nil

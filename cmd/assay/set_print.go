@@ -13,6 +13,7 @@ import (
 type setReport struct {
 	Readings []metric.SetReading `json:"readings"`
 	Notes    []string            `json:"notes,omitempty"`
+	Missing  []string            `json:"missing,omitempty"` // measures that could not be read, and why
 	LeftOut  []leftOut           `json:"left_out,omitempty"`
 }
 
@@ -20,6 +21,9 @@ type setReport struct {
 func (s setReport) print(w world, asJSON bool) error {
 	for _, l := range s.LeftOut {
 		fmt.Fprintln(w.err, "left out:", l.Error)
+	}
+	for _, m := range s.Missing {
+		fmt.Fprintln(w.err, "not measured:", m)
 	}
 	for _, n := range s.Notes {
 		fmt.Fprintln(w.err, "note:", n)

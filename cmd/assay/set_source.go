@@ -284,6 +284,12 @@ func (r *setRun) see(ctx context.Context, n named, rows []*metric.Instrument, pa
 		out.err = err
 		return out
 	}
+	if pairs {
+		if err := r.tools.fits(pic); err != nil {
+			out.err = fmt.Errorf("%s: %w", n.Path, err)
+			return out
+		}
+	}
 	for i, in := range rows {
 		if out.vectors[i] != nil {
 			continue

@@ -15,10 +15,11 @@ import (
 
 // setTools are what the measures stand on.
 type setTools struct {
-	row   map[string]string             // by measure: the row of features, or the instrument that reads pairs
-	rows  []*metric.Instrument          // of features; none if all comes from states
-	pairs map[string]*metric.Instrument // that read pairs and have no vector
-	box   *toolbox                      // nil if nothing is opened
+	row    map[string]string             // by measure: the row of features, or the instrument that reads pairs
+	rows   []*metric.Instrument          // of features; none if all comes from states
+	pairs  map[string]*metric.Instrument // that read pairs and have no vector, under the rule of sizes
+	opened []*metric.Instrument          // what these stand on
+	box    *toolbox                      // nil if nothing is opened
 }
 
 func (t *setTools) Close() error {
@@ -29,7 +30,7 @@ func (t *setTools) Close() error {
 	for _, in := range t.rows {
 		errs = append(errs, in.Close())
 	}
-	for _, in := range t.pairs {
+	for _, in := range t.opened {
 		errs = append(errs, in.Close())
 	}
 	return errors.Join(append(errs, t.box.Close())...)
@@ -57,10 +58,13 @@ func (r *setRun) open(ctx context.Context, c *cobra.Command, set, ref *setSource
 			r.note("%s stands on %s; --tower chooses another", s.Name, name)
 		}
 		if t.box != nil {
-			if err := t.add(ctx, s, name); err != nil {
+			if err := t.add(ctx, s, name, metric.ResizeRule(r.f.resize)); err != nil {
 				return nil, errors.Join(err, t.Close())
 			}
 		}
+	}
+	if r.f.resize != "" && len(t.pairs) == 0 {
+		return nil, errors.Join(usage("--resize %s: nothing here reads pairs", r.f.resize), t.Close())
 	}
 	if r.f.save != "" && t.box != nil && len(t.rows) == 0 {
 		return nil, errors.Join(usage("--save-state: %s reads pairs and has no vector, so there is nothing to save", t.row[r.specs[0].Name]), t.Close())
@@ -118,7 +122,7 @@ func standable(name string, pairs bool) (metric.Spec, bool) {
 }
 
 // add opens what the measure stands on, unless another measure had it opened.
-func (t *setTools) add(ctx context.Context, s metric.SetSpec, name string) error {
+func (t *setTools) add(ctx context.Context, s metric.SetSpec, name string, resize metric.ResizeRule) error {
 	if t.pairs[name] != nil || slices.ContainsFunc(t.rows, func(in *metric.Instrument) bool { return in.Name == name }) {
 		if t.pairs[name] != nil && !s.Pairs {
 			return usage("%s needs vectors, and %s reads pairs: name another --tower", s.Name, name)
@@ -132,16 +136,41 @@ func (t *setTools) add(ctx context.Context, s metric.SetSpec, name string) error
 		}
 	}
 	if _, features := metric.FindFeatures(name); !features && ok {
-		in, err := t.box.towers.Open(ctx, name)
-		if err == nil {
-			t.pairs[name] = in
-		}
-		return err
+		return t.addPairs(ctx, name, resize)
 	}
 	in, err := t.box.towers.OpenFeatures(ctx, name)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
 	t.rows = append(t.rows, in)
+	return nil
+}
+
+// addPairs opens an instrument that reads pairs, under the rule if there is one.
+func (t *setTools) addPairs(ctx context.Context, name string, resize metric.ResizeRule) error {
+	in, err := t.box.towers.Open(ctx, name)
+	if err != nil {
+		return err
+	}
+	t.opened = append(t.opened, in)
+	if resize != "" {
+		if in, err = in.Resizing(resize); err != nil {
+			return err
+		}
+	}
+	t.pairs[name] = in
+	return nil
+}
+
+// fits says why an instrument that reads pairs cannot read a picture, if so.
+func (t *setTools) fits(p *metric.Picture) error {
+	for _, in := range t.pairs {
+		switch {
+		case min(p.Width, p.Height) < in.MinSide:
+			return fmt.Errorf("%s: image is %d×%d pixels, needs at least %d on each side: %w", in.Name, p.Width, p.Height, in.MinSide, assay.ErrInvalid)
+		case in.MaxPixels > 0 && p.Width > in.MaxPixels/p.Height:
+			return fmt.Errorf("%s: image is %d×%d pixels, reads up to %d; --resize %s makes it smaller: %w", in.Name, p.Width, p.Height, in.MaxPixels, metric.Square256, assay.ErrInvalid)
+		}
+	}
 	return nil
 }
