@@ -1,16 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/metric"
 	"github.com/gen-emerge/assay/series"
 )
@@ -100,5 +104,68 @@ func TestSetFilesChange(t *testing.T) {
 	slices.Sort(all)
 	if len(all) != 2 || !strings.Contains(all[0], "1.png: the file changed") || all[1] != "2.png: gone" {
 		t.Errorf("told: %q", all)
+	}
+}
+
+// stateOf writes a state of n images whose vectors are rows(i, j), i and j from 1,
+// j to 8: the vectors of the specification, quality-clip-set.md section 12.
+func stateOf(t *testing.T, row, label string, n int, value func(i, j float64) float64) string {
+	t.Helper()
+	s := &metric.FeatureSet{Identity: assay.Identity{Instrument: row, Version: 1, Preparation: "none", Runtime: "go"}, Space: metric.Cosine, Dim: 8}
+	for i := range n {
+		id := assay.DigestOf([]byte(label))
+		id[0] = byte(i + 1)
+		s.Digests = append(s.Digests, id)
+		for j := range 8 {
+			s.Features = append(s.Features, float32(value(float64(i+1), float64(j+1))))
+		}
+	}
+	path := filepath.Join(t.TempDir(), label+".state")
+	if err := metric.SaveState(t.Context(), path, []*metric.FeatureSet{s}); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestSetOfStates holds the command to the specification's values, as a user gets
+// them of two states.
+func TestSetOfStates(t *testing.T) {
+	sin := func(i, j float64) float64 { return math.Sin(0.1 * i * j) }
+	cos := func(i, j float64) float64 { return math.Cos(0.13*i*j) + 0.05*j }
+	for _, c := range []struct {
+		args []string // beside the states
+		ref  bool
+		want map[string]float64
+	}{
+		{[]string{"-m", "fid,cmmd,kid", "--tower", "test"}, true, map[string]float64{"fid": 0.730790064, "cmmd": 0.930882469}},
+		{[]string{"-m", "precision-recall,density-coverage", "--tower", "test", "--k", "3"}, true,
+			map[string]float64{"precision": 0.94, "recall": 0.375, "density": 0.7266666667, "coverage": 0.80}},
+		{[]string{"-m", "vendi"}, false, map[string]float64{"vendi": 7.501252751}},
+		{[]string{"-m", "vendi", "--order", "inf"}, false, map[string]float64{"vendi": 4.467911190}},
+	} {
+		x, y := stateOf(t, "test", "x", 40, sin), stateOf(t, "test", "y", 50, cos)
+		args := append([]string{"set", x, "--json"}, c.args...)
+		if c.ref { // the set that is measured is the generated one, Y
+			args = append([]string{"set", y, "--ref", x, "--json"}, c.args...)
+		}
+		var out, told bytes.Buffer
+		if status := run(t.Context(), args, world{func(string) string { return "" }, strings.NewReader(""), &out, &told}); status != exitDone {
+			t.Fatalf("%v: status %d, %s", args, status, told.String())
+		}
+		var report setReport
+		if err := json.Unmarshal(out.Bytes(), &report); err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]float64{}
+		for _, r := range report.Readings {
+			for _, v := range r.Values {
+				got[v.Name] = v.Value
+			}
+		}
+		for name, want := range c.want {
+			if math.Abs(got[name]-want) > 1e-6*want {
+				t.Errorf("%v: %s %.10g, want %.10g", c.args, name, got[name], want)
+			}
+		}
 	}
 }
