@@ -2,7 +2,10 @@ package stat
 
 import (
 	"context"
+	"fmt"
 	"math"
+
+	"github.com/gen-emerge/assay"
 )
 
 // choleskyBlock is how many rows of the factor are made between two updates of
@@ -13,7 +16,8 @@ const choleskyBlock = 64
 // positive semi-definite n × n matrix a, which it destroys: Cholesky's factor with
 // full pivoting (Higham 1990), its columns back in their places. It ends at most
 // rows, or where what is left is below n·2⁻⁵² of the largest entry: rounding, not
-// rank.
+// rank. Where much is left, of either sign, a is no covariance of so many rows:
+// an error wrapping [assay.ErrInvalid].
 func choleskyFactor(ctx context.Context, kn kernel, a []float64, n, most int) ([]float64, int, error) {
 	perm := make([]int, n)
 	diag := make([]float64, n) // what is left of the diagonal
@@ -76,8 +80,17 @@ func choleskyFactor(ctx context.Context, kn kernel, a []float64, n, most int) ([
 			kn.lessOuter(a[rank*n+rank:], n, n-rank, n-rank, block[rank:], wide, block[rank:], wide, rank-k0)
 		}
 	}
+	for _, left := range diag[rank:] {
+		if math.Abs(left) > top*leftOver {
+			return nil, 0, fmt.Errorf("a scatter of %d columns and rank at most %d leaves %.3g of its largest entry: it is none of real rows: %w", n, most, left/top, assay.ErrInvalid)
+		}
+	}
 	return f, rank, nil
 }
+
+// leftOver is far above what rounding leaves of a scatter in float64 and far
+// below what a wrong count or a damaged file does.
+const leftOver = 1e-6
 
 // swapPlaces exchanges rows and columns i and j of the symmetric matrix a.
 func swapPlaces(a []float64, n, i, j int) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-
-	"github.com/gen-emerge/assay"
 )
 
 // A Frechet is the Fréchet distance of two sets seen as Gaussian clouds (Dowson
@@ -26,7 +24,7 @@ type Frechet struct {
 // not unbiased) or moments of different dimensions are errors wrapping
 // [assay.ErrInvalid].
 func FrechetMoments(ctx context.Context, a, b *Moments, unbiased bool) (Frechet, error) {
-	if err := checkMoments(a, b, unbiased); err != nil {
+	if err := checkMoments("fréchet distance", a, b, unbiased); err != nil {
 		return Frechet{}, err
 	}
 	kn := best()
@@ -74,21 +72,6 @@ func least(unbiased bool) int {
 // divisor is what a scatter is divided by to be a covariance.
 func divisor(n int, unbiased bool) float64 { return float64(n + 1 - least(unbiased)) }
 
-func checkMoments(a, b *Moments, unbiased bool) error {
-	if a.Dim() != b.Dim() {
-		return fmt.Errorf("fréchet distance: %d dimensions against %d: want features of one kind: %w", a.Dim(), b.Dim(), assay.ErrInvalid)
-	}
-	for _, m := range []*Moments{a, b} {
-		if err := m.Check(); err != nil {
-			return fmt.Errorf("fréchet distance: %w", err)
-		}
-		if m.N < least(unbiased) {
-			return fmt.Errorf("fréchet distance: %d rows: at least %d are needed: %w", m.N, least(unbiased), assay.ErrInvalid)
-		}
-	}
-	return nil
-}
-
 // A side is what the distance needs of one set: its mean, the trace of its
 // covariance, and a factor F (rank × dim, row-major) with Σ = FᵀF.
 type side struct {
@@ -117,8 +100,10 @@ func momentsSide(ctx context.Context, kn kernel, m *Moments, unbiased bool) (sid
 		s.trace += cov[j*d+j]
 	}
 	var err error
-	s.factor, s.rank, err = choleskyFactor(ctx, kn, cov, d, m.N-1)
-	return s, err
+	if s.factor, s.rank, err = choleskyFactor(ctx, kn, cov, d, m.N-1); err != nil {
+		return side{}, fmt.Errorf("moments of %d rows: %w", m.N, err)
+	}
+	return s, nil
 }
 
 func rowsSide(ctx context.Context, kn kernel, x rows, unbiased bool) (side, error) {

@@ -186,9 +186,10 @@ func (m *manifold) pr() PR {
 func (m *manifold) dc() DC {
 	c := DC{Real: len(m.nearest), Fake: len(m.balls), Warnings: m.warnings()}
 	per := make([]float64, c.Fake)
-	in, reached := 0, 0
+	in, reached, balls := 0, 0, 0
 	for j, n := range m.balls {
 		per[j] = float64(n) / float64(m.k)
+		balls += n
 		if n > 0 {
 			in++
 		}
@@ -201,8 +202,9 @@ func (m *manifold) dc() DC {
 			c.Covered++
 		}
 	}
-	mean, std := meanStd(per)
-	c.Density, c.DensityStdErr = mean, std/math.Sqrt(float64(c.Fake-1))
+	_, std := meanStd(per)
+	c.Density = float64(balls) / float64(m.k*c.Fake)
+	c.DensityStdErr = std / math.Sqrt(float64(c.Fake-1))
 	c.Coverage = float64(c.Covered) / float64(c.Real)
 	c.Precision = float64(in) / float64(c.Fake)
 	c.Recall = float64(reached) / float64(c.Real)

@@ -32,7 +32,9 @@ func NewMoments(dim int) (*Moments, error) {
 // Dim returns the length of the vectors.
 func (m *Moments) Dim() int { return len(m.Mean) }
 
-// Check refuses moments whose parts do not fit each other, or are not finite.
+// Check refuses moments whose parts do not fit each other, are not finite, or are
+// no scatter of anything: the error wraps [assay.ErrInvalid]. It is for moments
+// that were read from a file.
 func (m *Moments) Check() error {
 	d := len(m.Mean)
 	if d < 1 || d > maxDim || len(m.Scatter) != d*d || m.N < 0 {
@@ -41,7 +43,37 @@ func (m *Moments) Check() error {
 	if err := checkFinite("moments: means", m.Mean); err != nil {
 		return err
 	}
-	return checkFinite("moments: scatter", m.Scatter)
+	if err := checkFinite("moments: scatter", m.Scatter); err != nil {
+		return err
+	}
+	for i := range d {
+		if v := m.Scatter[i*d+i]; v < 0 || m.N < 2 && v > 0 {
+			return fmt.Errorf("moments of %d rows: column %d scatters by %g: %w", m.N, i, v, assay.ErrInvalid)
+		}
+		for j := range i {
+			a, b := m.Scatter[i*d+j], m.Scatter[j*d+i]
+			if math.Abs(a-b) > 1e-9*max(m.Scatter[i*d+i], m.Scatter[j*d+j]) {
+				return fmt.Errorf("moments: scatter of columns %d and %d is %g and %g: want a symmetric matrix: %w", j, i, b, a, assay.ErrInvalid)
+			}
+		}
+	}
+	return nil
+}
+
+// checkMoments checks two sets that are to be compared.
+func checkMoments(what string, a, b *Moments, unbiased bool) error {
+	if a.Dim() != b.Dim() {
+		return fmt.Errorf("%s: %d dimensions against %d: want features of one kind: %w", what, a.Dim(), b.Dim(), assay.ErrInvalid)
+	}
+	for _, m := range []*Moments{a, b} {
+		if err := m.Check(); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		if m.N < least(unbiased) {
+			return fmt.Errorf("%s: %d rows: at least %d are needed: %w", what, m.N, least(unbiased), assay.ErrInvalid)
+		}
+	}
+	return nil
 }
 
 // Clone returns a copy that shares nothing with m.
