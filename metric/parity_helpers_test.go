@@ -52,6 +52,11 @@ type parityGolden struct {
 		A, B     int
 		Distance float64
 	}
+	// FID, by row of features, of the first half of Images against the second.
+	FID map[string]struct {
+		Exact   float64 // in float64, of the package's features
+		Package float64 // as the package gives it
+	} `json:"fid"`
 	Heads map[string][]struct {
 		File  string
 		Score float64

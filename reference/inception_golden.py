@@ -15,6 +15,10 @@ clip-l14-336-square loads the synthetic ViT-L-14-336px.pt with openai/CLIP and p
 cmmd-pytorch f7673a9 does (crop, then Pillow), after a conversion to RGB, which that lacks; see
 square(). vgg16-fc2 is torch-fidelity's second extractor, on the synthetic torchvision checkpoint.
 
+fid is FID of the first five parity pictures against the next five, in each of the three ways: as the
+package's own function gives it of its own features, and exactly, of the same features in float64: the
+package's root of a product of rank 4 in 2048 dimensions is noisy.
+
 What a network was given is taken by a hook at its first layer, or at the front of the square crop's.
 The checkpoints are synthetic: see parity.py.
 
@@ -138,6 +142,41 @@ def inception(folder, names):
         parity.write(name, [path], {"model": name, "images": images}, "pytorch-fid", "torch-fidelity", "clean-fid", "torchvision")
 
 
+def exactly(a, b):
+    """FID of two small sets in float64: the trace of the root is a sum of singular values."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    da, db = (x - x.mean(0) for x in (a, b))
+    n, m = len(a) - 1, len(b) - 1
+    root = np.linalg.svd(da @ db.T, compute_uv=False).sum() / np.sqrt(n * m)
+    return float(((a.mean(0) - b.mean(0)) ** 2).sum() + (da**2).sum() / n + (db**2).sum() / m - 2 * root)
+
+
+@torch.inference_mode()
+def fid(folder):
+    import cleanfid.fid
+    import pytorch_fid.fid_score
+    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
+    path = parity.checkpoint(folder, "inception-fid", ".pth")
+    tf, torch_fid = Fidelity(path, "inception"), PytorchFID(path)
+
+    def statistics(x):  # as in both packages
+        return np.mean(x, axis=0), np.cov(x, rowvar=False)
+
+    ways = {
+        "inception-tf": (tf, lambda a, b: fid_statistics_to_metric(
+            *(fid_features_to_statistics(torch.from_numpy(x)) for x in (a, b)), False)[KEY_METRIC_FID]),
+        "inception-pytorch": (torch_fid.plain, lambda a, b: pytorch_fid.fid_score.calculate_frechet_distance(*statistics(a), *statistics(b))),
+        "inception-clean": (torch_fid.clean, lambda a, b: cleanfid.fid.frechet_distance(*statistics(a), *statistics(b))),
+    }
+    files, out = parity.NAMES[:10], {}
+    for name, (network, measure) in ways.items():
+        x = np.stack([network(parity.open_image(f))[1].numpy() for f in files])
+        out[name] = {"exact": exactly(x[:5], x[5:]), "package": float(measure(x[:5], x[5:]))}
+        print(name, out[name], flush=True)
+    parity.write("fid", [path], {"model": "fid", "images": [{"file": f} for f in files], "fid": out},
+                 "pytorch-fid", "torch-fidelity", "clean-fid", "scipy")
+
+
 def square(img, side=336):
     """cmmd-pytorch's _center_crop_and_resize on the RGB picture.
 
@@ -182,9 +221,11 @@ def vgg(folder):
 
 
 def main():
-    folder, names = sys.argv[1], sys.argv[2:] or [*INCEPTION, "clip-l14-336-square", "vgg16-fc2"]
+    folder, names = sys.argv[1], sys.argv[2:] or [*INCEPTION, "fid", "clip-l14-336-square", "vgg16-fc2"]
     torch.set_num_threads(2)
     inception(folder, [n for n in names if n in INCEPTION])
+    if "fid" in names:
+        fid(folder)
     if "clip-l14-336-square" in names:
         clip_square(folder)
     if "vgg16-fc2" in names:
