@@ -124,7 +124,9 @@ func frechetSpecs() []SetSpec {
 			Name: r.name, Version: 1, Reference: true, Features: []string{r.features}, Any: r.any, Least: 2, Enough: 10000,
 			Doubt: "the distance is biased upward, the more the smaller the sets: compare it only between sets of equal size",
 			Values: []SetValueSpec{lowerIsCloser.named(r.name, "‖μ₁−μ₂‖² + tr Σ₁ + tr Σ₂ − 2 tr (Σ₁Σ₂)^½, covariances over N−1, in float64; "+
-				"exact for covariances without full rank")},
+				"exact for covariances without full rank"),
+				{Name: r.name + "-infinity", Better: LowerIsBetter, Lo: math.Inf(-1), Hi: math.Inf(1), Doc: "with --extrapolate: where a line through the distances of " +
+					"growing parts of the set, over 1/images, meets a set without end: free of the set's share of the bias, not of the reference's"}},
 			Doc:    "Fréchet distance of two sets of pictures, as if their features were normally distributed: " + r.what + ".",
 			Source: r.source,
 			Agreement: "the distance of given features: an independent float64 reference and clean-fid's and pytorch-fid's own functions within 1e-4 relative, " +
@@ -266,6 +268,7 @@ type SetOptions struct {
 	Order        *float64        // of vendi; nil means 1
 	KID          stat.KIDOptions // zero means torch-fidelity's
 	Seed         uint64          // of intervals
+	Extrapolate  bool            // also give the Fréchet distance of a set without end
 	NoInterval   bool            // leave out intervals that take longer than the value
 	AllIntervals bool            // measure intervals also where they take minutes or hours
 }

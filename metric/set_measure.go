@@ -212,6 +212,32 @@ func measureFrechet(ctx context.Context, m *setMeasure) error {
 		}
 	}
 	m.add(v)
+	if m.opt.Extrapolate {
+		return m.extrapolate(ctx)
+	}
+	return nil
+}
+
+// extrapolate adds the distance of a set without end.
+func (m *setMeasure) extrapolate(ctx context.Context) error {
+	if m.x.Features == nil {
+		return fmt.Errorf("--extrapolate needs the vectors of the set, and its state holds only moments: %w", assay.ErrInvalid)
+	}
+	ref, err := m.ref.moments(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := stat.FrechetInfinity(ctx, ref, m.x.Rows(), true, stat.FrechetInfinityOptions{Seed: m.opt.Seed})
+	if err != nil {
+		return err
+	}
+	m.warn(r.Warnings)
+	m.out.Settings = map[string]any{"sizes": len(r.Sizes), "seed": m.opt.Seed}
+	v := SetValue{Value: r.Value, Method: "std_err is of the line alone, whose points share images: it is too small"}
+	if r.StdErr-r.StdErr == 0 {
+		v.StdErr = &r.StdErr
+	}
+	m.add(v)
 	return nil
 }
 

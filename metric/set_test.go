@@ -248,6 +248,24 @@ func TestFrechetInterval(t *testing.T) {
 	}
 }
 
+// TestExtrapolate: the distance of a set without end is nearer to that of the
+// distributions than the distance of the set.
+func TestExtrapolate(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	draw := func(label string, n int) *FeatureSet {
+		return setOf("inception-tf", label, n, func(int) []float64 { return eightOf(func(float64) float64 { return rng.NormFloat64() }) })
+	}
+	x, ref := draw("x", 300), draw("y", 20000)
+	plain := setValue(t, "fid", "fid", x, ref, SetOptions{Extrapolate: true}).Value
+	v := setValue(t, "fid", "fid-infinity", x, asMoments(t, ref), SetOptions{Extrapolate: true})
+	if math.Abs(v.Value) > plain/2 || v.StdErr == nil { // both sets are of one distribution
+		t.Errorf("fid %v, extrapolated %v", plain, v.Value)
+	}
+	if _, err := mustSet(t, "fid").Measure(t.Context(), asMoments(t, x), ref, SetOptions{Extrapolate: true}); !errors.Is(err, assay.ErrInvalid) || !strings.Contains(err.Error(), "--extrapolate needs the vectors") {
+		t.Errorf("of moments: %v", err)
+	}
+}
+
 // TestSamplePairs: pairs are distinct, in order, in range, the same every time;
 // all of them where there is room, and else none is likelier than another.
 func TestSamplePairs(t *testing.T) {

@@ -16,25 +16,25 @@ import (
 )
 
 type setFlags struct {
-	in                       inputs
-	metrics                  []string
-	refs                     []string
-	tower                    string
-	k                        int
-	order                    string
-	subsets                  int
-	subsetSize               int
-	pairs                    int
-	resize                   string
-	seed                     uint64
-	noInterval, allIntervals bool
-	save                     string
-	cache                    string
-	json                     bool
-	shard                    string
-	workers                  int
-	limits                   limitFlags
-	towers                   towerFlags
+	in                                    inputs
+	metrics                               []string
+	refs                                  []string
+	tower                                 string
+	k                                     int
+	order                                 string
+	subsets                               int
+	subsetSize                            int
+	pairs                                 int
+	resize                                string
+	seed                                  uint64
+	noInterval, allIntervals, extrapolate bool
+	save                                  string
+	cache                                 string
+	json                                  bool
+	shard                                 string
+	workers                               int
+	limits                                limitFlags
+	towers                                towerFlags
 }
 
 func newSet(w world) *cobra.Command {
@@ -68,12 +68,13 @@ Images that cannot be read are told, left out and counted.
 	flags.StringArrayVar(&f.refs, "ref", nil, "the reference: `IMAGES`, a state or published statistics; may be given several times")
 	flags.StringVar(&f.tower, "tower", "", "stand the measures on the features of `NAME`")
 	flags.IntVar(&f.k, "k", 0, "nearest `NEIGHBOURS` that make a radius; 0 is 3 for precision-recall and 5 for density-coverage")
-	flags.StringVar(&f.order, "order", "1", "order `Q` of vendi: a number from 0, or inf")
+	flags.StringVar(&f.order, "order", "1", "order `Q` of vendi: a number above 0, or inf")
 	flags.IntVar(&f.subsets, "subsets", 0, "of kid; 0 is 100")
 	flags.IntVar(&f.subsetSize, "subset-size", 0, "`IMAGES` in each of kid's subsets; 0 is 1000, or as many as there are")
 	flags.IntVar(&f.pairs, "pairs", 2000, "most `PAIRS` that self-similarity reads where images have no vector")
 	flags.StringVar(&f.resize, "resize", "", "bring two images of a pair to one size by this `RULE`, where an instrument wants that: "+string(metric.Square256)+" or "+string(metric.ShortSide256))
-	flags.Uint64Var(&f.seed, "seed", 0, "of samples and intervals; kid's subsets have their own, as published, unless this is given")
+	flags.Uint64Var(&f.seed, "seed", 0, "of samples and intervals, and, unless it is 0, of kid's subsets, which else are drawn as published")
+	flags.BoolVar(&f.extrapolate, "extrapolate", false, "also give fid and its variants of a set without end, from parts of growing size")
 	flags.BoolVar(&f.noInterval, "no-interval", false, "leave out intervals that take longer than their value; fid and sfid then need no vectors, only moments")
 	flags.BoolVar(&f.allIntervals, "all-intervals", false, "measure every interval, also where that takes minutes or hours")
 	flags.StringVar(&f.save, "save-state", "", "write the state of the set to this `FILE`")
@@ -108,7 +109,7 @@ func measureSet(ctx context.Context, c *cobra.Command, w world, f *setFlags, arg
 	if r.workers < 1 {
 		r.workers = runtime.NumCPU()
 	}
-	if err := r.settle(c); err != nil {
+	if err := r.settle(); err != nil {
 		return err
 	}
 	f.in.limit, f.in.stdin = f.limits.bytes, w.in
@@ -116,8 +117,16 @@ func measureSet(ctx context.Context, c *cobra.Command, w world, f *setFlags, arg
 	if err != nil {
 		return err
 	}
-	if set.images, err = shardOf(set.images, f.shard); err != nil {
-		return err
+	if f.shard != "" {
+		if set.images == nil {
+			return usage("--shard %s: %s is no set of images", f.shard, set.name)
+		}
+		if set.images, err = shardOf(set.images, f.shard); err != nil {
+			return err
+		}
+		if len(set.images) == 0 {
+			return usage("--shard %s: no image of %s is in this shard", f.shard, set.name)
+		}
 	}
 	var ref *setSource
 	if len(f.refs) > 0 {
@@ -142,7 +151,7 @@ func measureSet(ctx context.Context, c *cobra.Command, w world, f *setFlags, arg
 }
 
 // settle makes the flags what the measures take.
-func (r *setRun) settle(c *cobra.Command) error {
+func (r *setRun) settle() error {
 	f := r.f
 	if len(f.metrics) == 0 {
 		return usage("name the measures: -m %s, say", metric.SetCatalogue()[0].Name)
@@ -171,22 +180,20 @@ func (r *setRun) settle(c *cobra.Command) error {
 	if f.k < 0 || f.subsets < 0 || f.subsetSize < 0 || f.pairs < 1 {
 		return usage("--k, --subsets and --subset-size count from 0, --pairs from 1")
 	}
-	r.opt = metric.SetOptions{K: f.k, Order: order, Seed: f.seed, NoInterval: f.noInterval, AllIntervals: f.allIntervals}
+	r.opt = metric.SetOptions{K: f.k, Order: order, Seed: f.seed, NoInterval: f.noInterval, AllIntervals: f.allIntervals, Extrapolate: f.extrapolate}
 	r.opt.KID.Subsets, r.opt.KID.Size = f.subsets, f.subsetSize
-	if c.Flags().Changed("seed") {
-		if f.seed > math.MaxUint32 {
-			return usage("--seed %d: want at most %d", f.seed, uint32(math.MaxUint32))
-		}
-		r.opt.KID.Seed = uint32(f.seed)
+	if f.seed > math.MaxUint32 {
+		return usage("--seed %d: want at most %d", f.seed, uint32(math.MaxUint32))
 	}
+	r.opt.KID.Seed = uint32(f.seed)
 	return nil
 }
 
 // orderOf reads the order of vendi.
 func orderOf(text string) (*float64, error) {
 	q, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(q >= 0) {
-		return nil, usage("--order %s: want a number from 0, or inf", text)
+	if err != nil || !(q > 0) {
+		return nil, usage("--order %s: want a number above 0, or inf", text)
 	}
 	return &q, nil
 }
@@ -213,7 +220,7 @@ func (r *setRun) check(set, ref *setSource) error {
 
 // needs reports whether the vectors of a side must be kept, or moments do.
 func (r *setRun) needs(row string) bool {
-	if !r.f.noInterval || r.f.cache != "" {
+	if !r.f.noInterval || r.f.extrapolate || r.f.cache != "" {
 		return true
 	}
 	return slices.ContainsFunc(r.specs, func(s metric.SetSpec) bool { return s.Vectors && r.tools.row[s.Name] == row })
