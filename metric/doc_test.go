@@ -38,6 +38,11 @@ func TestMetricsDoc(t *testing.T) {
 			t.Errorf("README.md names neither the instrument %s nor its family", s.Name)
 		}
 	}
+	for _, s := range SetCatalogue() {
+		if !inReadme(string(readme), s.Name) {
+			t.Errorf("README.md names neither the measure %s nor its family", s.Name)
+		}
+	}
 }
 
 // inReadme reports whether the text has the name in backticks, or the beginning of
@@ -84,7 +89,7 @@ instrument, version, checkpoint, preparation and runtime.
 			b.WriteString("\n")
 		}
 	}
-	return b.String()
+	return b.String() + setsDoc()
 }
 
 func docRange(s Spec) string {
