@@ -63,6 +63,12 @@ var clouds = map[string]func(rng *rand.Rand, i, n int) []float64{
 		}
 		return gauss(rng, 8, 0.5)
 	},
+	"tighter": func(rng *rand.Rand, i, n int) []float64 { // at half time, to eight tenths of the spread
+		if 2*i < n {
+			return gauss(rng, 8, 1)
+		}
+		return gauss(rng, 8, 0.8)
+	},
 	"repeats": func(rng *rand.Rand, i, n int) []float64 { // from half time on, four in ten are one of five pictures with little changes
 		if 2*i < n || rng.Float64() > 0.4 {
 			return gauss(rng, 8, 1)
@@ -90,7 +96,7 @@ func TestTrendSim(t *testing.T) {
 	if os.Getenv("SIM") != "" {
 		runs = 400
 	}
-	for _, name := range []string{"normal", "heavy", "clusters", "drift", "narrowing", "collapse", "repeats"} {
+	for _, name := range []string{"normal", "heavy", "clusters", "drift", "narrowing", "collapse", "tighter", "repeats"} {
 		for _, n := range []int{80, 200} {
 			alarms, byTest, single := 0, map[string]int{}, map[string]int{}
 			var delay []float64

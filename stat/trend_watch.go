@@ -82,10 +82,8 @@ func (j *Judgement) add(name string, c Chance) {
 }
 
 // nearestOf follows the nearest neighbours of a look's things, of at most
-// nearestLimit of them. The lookback is half a window, so that even a look at
+// nearestLimit of them. The lookback is a window: so even the look that compares
 // halves has things to follow.
 func nearestOf(ctx context.Context, p *Pairwise, look Look, opt TrendOptions) (NearestTrend, error) {
-	at := ThinEvenly(look.Things, nearestLimit, opt.Batch)
-	lookback := max(1, look.Window/2)
-	return Nearest(ctx, p.Pick(at), lookback, opt)
+	return Nearest(ctx, p.Pick(ThinEvenly(look.Things, nearestLimit, opt.Batch)), look.Window, opt)
 }
