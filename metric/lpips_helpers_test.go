@@ -13,6 +13,7 @@ import (
 
 	"github.com/gen-emerge/assay/onnx"
 	"github.com/gen-emerge/assay/ort"
+	"github.com/gen-emerge/assay/stat"
 	"github.com/gen-emerge/assay/weights"
 )
 
@@ -169,5 +170,12 @@ func lpipsRaw(t testing.TB, name string) (planar, interleaved onnx.Tensor) {
 	return planar, interleaved
 }
 
+// An mt19937 is PyTorch's CPU generator.
+type mt19937 struct{ *stat.MT19937 }
+
+func newMT19937(seed uint32) mt19937 { return mt19937{stat.NewMT19937(seed)} }
+
+func (m mt19937) uint32() uint32 { return m.Uint32() }
+
 // float32 returns a number in [0, 1) as torch.rand does.
-func (m *mt19937) float32() float32 { return float32(m.uint32()&(1<<24-1)) / (1 << 24) }
+func (m mt19937) float32() float32 { return float32(m.Uint32()&(1<<24-1)) / (1 << 24) }
