@@ -10,21 +10,29 @@ import (
 	"github.com/gen-emerge/assay"
 )
 
-// Pairwise holds the distances of n things, each from each, in the order of
+// A Dist returns the distance of things i and j of a series.
+type Dist func(i, j int) (float64, error)
+
+// of returns the distances of the things at some places.
+func (d Dist) of(ctx context.Context, at []int) (*Distances, error) {
+	return NewDistances(ctx, len(at), func(i, j int) (float64, error) { return d(at[i], at[j]) })
+}
+
+// Distances holds the distances of n things, each from each, in the order of
 // time. It is what every statistic of a trend reads.
-type Pairwise struct {
+type Distances struct {
 	n int
 	d []float32 // n×n, symmetric, zero diagonal
 }
 
-// NewPairwise asks dist once for each pair i < j of n things. A distance that is
+// NewDistances asks dist once for each pair i < j of n things. A distance that is
 // negative or not finite is an error wrapping [assay.ErrInvalid], as are fewer
 // than two things; an error of dist, or of the context, ends the work.
-func NewPairwise(ctx context.Context, n int, dist func(i, j int) (float64, error)) (*Pairwise, error) {
+func NewDistances(ctx context.Context, n int, dist Dist) (*Distances, error) {
 	if n < 2 {
 		return nil, fmt.Errorf("distances of %d things: at least 2 are needed: %w", n, assay.ErrInvalid)
 	}
-	p := &Pairwise{n: n, d: make([]float32, n*n)}
+	p := &Distances{n: n, d: make([]float32, n*n)}
 	for j := range n {
 		if err := ctx.Err(); err != nil {
 			return nil, context.Cause(ctx)
@@ -44,33 +52,10 @@ func NewPairwise(ctx context.Context, n int, dist func(i, j int) (float64, error
 }
 
 // Len returns the number of things.
-func (p *Pairwise) Len() int { return p.n }
+func (p *Distances) Len() int { return p.n }
 
 // At returns the distance of things i and j.
-func (p *Pairwise) At(i, j int) float64 { return float64(p.d[i*p.n+j]) }
-
-// Head returns the distances of the first n things, which share p's memory.
-func (p *Pairwise) Head(n int) *Pairwise {
-	if n == p.n {
-		return p
-	}
-	at := make([]int, n)
-	for i := range at {
-		at[i] = i
-	}
-	return p.Pick(at)
-}
-
-// Pick returns the distances of the things at the given places, in their order.
-func (p *Pairwise) Pick(at []int) *Pairwise {
-	q := &Pairwise{n: len(at), d: make([]float32, len(at)*len(at))}
-	for i, a := range at {
-		for j, b := range at {
-			q.d[i*q.n+j] = p.d[a*p.n+b]
-		}
-	}
-	return q
-}
+func (p *Distances) At(i, j int) float64 { return float64(p.d[i*p.n+j]) }
 
 // A Spread is how far things lie apart: the mean distance of their pairs, which
 // is the self-similarity of a set read the other way. It is a U-statistic, so it
@@ -89,12 +74,12 @@ type Window struct{ From, To int }
 // Len returns the number of things in the window.
 func (w Window) Len() int { return w.To - w.From }
 
-// MeanPairwise returns the spread of the things in a window. Batches of more
-// than one are left out whole when the error is estimated, counting from the
+// Spread returns how far the things of a window lie apart. Batches of more than
+// one are left out whole when the error is estimated, counting from the
 // window's start; 0 means 1. The level of the interval is conf. A window outside
 // the things, of fewer than two batches or not of whole ones, is an error
 // wrapping [assay.ErrInvalid].
-func MeanPairwise(p *Pairwise, w Window, batch int, conf float64) (Spread, error) {
+func (p *Distances) Spread(w Window, batch int, conf float64) (Spread, error) {
 	if err := checkOpen("mean pairwise distance", "confidence", conf); err != nil {
 		return Spread{}, err
 	}
@@ -124,7 +109,7 @@ type blocks struct {
 	sum  []float64 // n×n: distances between things of two batches; on the diagonal, of the pairs inside one
 }
 
-func newBlocks(p *Pairwise, windows []Window, batch int) (*blocks, error) {
+func newBlocks(p *Distances, windows []Window, batch int) (*blocks, error) {
 	if batch < 0 {
 		return nil, fmt.Errorf("batches of %d: want 1 or more: %w", batch, assay.ErrInvalid)
 	}

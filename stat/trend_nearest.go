@@ -27,7 +27,7 @@ type NearestTrend struct {
 // p-value comes from drawing orders of the batches and searching anew. Fewer
 // than lookback + 3 batches' worth of things, or a lookback below 1, is an error
 // wrapping [assay.ErrInvalid]. Things after the last whole batch are left out.
-func Nearest(ctx context.Context, p *Pairwise, lookback int, opt TrendOptions) (NearestTrend, error) {
+func Nearest(ctx context.Context, p *Distances, lookback int, opt TrendOptions) (NearestTrend, error) {
 	opt = opt.withDefaults()
 	m := p.n / opt.Batch
 	firstBatch := (lookback + opt.Batch - 1) / opt.Batch
@@ -39,7 +39,7 @@ func Nearest(ctx context.Context, p *Pairwise, lookback int, opt TrendOptions) (
 	for i := firstBatch * opt.Batch; i < m*opt.Batch; i++ {
 		t.At = append(t.At, i)
 	}
-	s := nearestSearch{p: p, lookback: lookback, batch: opt.Batch, order: make([]int, m*opt.Batch), values: make([]float64, len(t.At)), room: make([]float64, len(t.At))}
+	s := nearestSearch{p: p, lookback: lookback, batch: opt.Batch, order: make([]int, m*opt.Batch), values: make([]float64, len(t.At)), room: make([]float64, len(t.At)), tmp: make([]float64, len(t.At))}
 	order := make([]int, m)
 	for i := range order {
 		order[i] = i
@@ -61,10 +61,11 @@ func Nearest(ctx context.Context, p *Pairwise, lookback int, opt TrendOptions) (
 
 // A nearestSearch is the room in which orders are tried.
 type nearestSearch struct {
-	p               *Pairwise
+	p               *Distances
 	lookback, batch int
 	order           []int     // of things, as the order of batches says
-	values, room    []float64 // one for each thing that is followed
+	values          []float64 // one for each thing that is followed
+	room, tmp       []float64 // to sort them in
 }
 
 // search finds the nearest before for an order of batches.
@@ -91,7 +92,7 @@ func (s *nearestSearch) search(batches []int) {
 func (s *nearestSearch) concordance() float64 {
 	v := append(s.room[:0], s.values...)
 	total := pairs(len(v))
-	swaps := countSwaps(v, make([]float64, len(v)))
+	swaps := countSwaps(v, s.tmp)
 	ties := tieRuns(len(v), func(i int) bool { return v[i] == v[i-1] }) // v is sorted now
 	return total - ties.pairs - 2*swaps
 }

@@ -25,17 +25,17 @@ type Convergence struct {
 // they lie apart (Janssen, Stat. Probab. Lett. 36, 1997; Chung and Romano, Ann.
 // Stat. 41, 2013). Errors wrap [assay.ErrInvalid] for windows of different
 // length, overlapping, or not of at least three whole batches.
-func CompareSpread(ctx context.Context, p *Pairwise, first, last Window, opt TrendOptions) (Convergence, error) {
+func CompareSpread(ctx context.Context, p *Distances, first, last Window, opt TrendOptions) (Convergence, error) {
 	opt = opt.withDefaults()
 	if err := twoWindows("compare spread", first, last, opt.Batch); err != nil {
 		return Convergence{}, err
 	}
 	var c Convergence
 	var err error
-	if c.First, err = MeanPairwise(p, first, opt.Batch, opt.Conf); err != nil {
+	if c.First, err = p.Spread(first, opt.Batch, opt.Conf); err != nil {
 		return c, err
 	}
-	if c.Last, err = MeanPairwise(p, last, opt.Batch, opt.Conf); err != nil {
+	if c.Last, err = p.Spread(last, opt.Batch, opt.Conf); err != nil {
 		return c, err
 	}
 	b, err := newBlocks(p, []Window{first, last}, opt.Batch)

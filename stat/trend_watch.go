@@ -19,71 +19,122 @@ const nearestLimit = 400
 // A TrendTest is one test of a look.
 type TrendTest struct {
 	Name     string
-	P        float64
 	Adjusted float64 // P by [Holm] over the tests of the look
-	Least    float64 // the smallest P the test could have given
-	Draws    int
+	Chance
 }
 
 // A Judgement is what a look found.
 type Judgement struct {
 	Look
+	Spread Convergence
+	Near   NearestTrend
+	NearAt []int      // places in the series of what Near follows
+	Held   *Occupancy // nil if things have no cells
 	Tests  []TrendTest
 	Alarms []string // names of the tests whose adjusted P is at most the look's Alpha
 }
 
 // JudgeLook makes the tests of a look on the first look.Things things. A nil
-// cells leaves out the test of cells; else it has one cell for each thing of p.
-// The p-values can be small enough for look.Alpha, whatever opt.Draws says.
-func JudgeLook(ctx context.Context, p *Pairwise, cells []int, look Look, opt TrendOptions) (Judgement, error) {
-	opt = opt.withDefaults()
+// cells leaves out the test of cells; else it has one cell for each thing. At
+// least so many orders are drawn that p-values can be small enough for
+// look.Alpha, and opt.Draws if that is more.
+func JudgeLook(ctx context.Context, dist Dist, cells []int, look Look, opt TrendOptions) (Judgement, error) {
 	tests := 2
 	if cells != nil {
 		tests = 3
 	}
 	// So many that four orders as extreme as the true one still are an alarm for
 	// the strictest of Holm's levels.
-	opt.Draws = max(999, int(math.Ceil(4*float64(tests)/look.Alpha))-1)
+	opt.Draws = max(opt.Draws, int(math.Ceil(4*float64(tests)/look.Alpha))-1)
 	j := Judgement{Look: look}
-	first := Window{0, look.Window}
-	last := Window{look.Things - look.Window, look.Things}
-	spread, err := CompareSpread(ctx, p, first, last, opt)
+	first, last := Window{0, look.Window}, Window{look.Things - look.Window, look.Things}
+	ends, err := dist.of(ctx, append(span(first), span(last)...))
 	if err != nil {
 		return j, err
 	}
-	j.add(Closer, spread.Chance)
-	near, err := nearestOf(ctx, p, look, opt)
+	if j.Spread, err = CompareSpread(ctx, ends, first, Window{look.Window, 2 * look.Window}, opt); err != nil {
+		return j, err
+	}
+	j.add(Closer, j.Spread.Chance)
+	at := ThinEvenly(look.Things, nearestLimit, opt.Batch)
+	thin, err := dist.of(ctx, at)
 	if err != nil {
 		return j, err
 	}
-	j.add(Nearer, near.Chance)
+	if j.Near, err = Nearest(ctx, thin, look.Window, opt); err != nil {
+		return j, err
+	}
+	for _, i := range j.Near.At {
+		j.NearAt = append(j.NearAt, at[i])
+	}
+	j.add(Nearer, j.Near.Chance)
 	if cells != nil {
 		held, err := CompareOccupancy(ctx, cells, first, last, opt)
 		if err != nil {
 			return j, err
 		}
+		j.Held = &held
 		j.add(FewerCells, held.Chance)
 	}
+	j.adjust()
+	return j, nil
+}
+
+func (j *Judgement) add(name string, c Chance) {
+	j.Tests = append(j.Tests, TrendTest{Name: name, Chance: c})
+}
+
+func (j *Judgement) adjust() {
 	var ps []float64
 	for _, t := range j.Tests {
 		ps = append(ps, t.P)
 	}
 	for i, adjusted := range Holm(ps) {
 		j.Tests[i].Adjusted = adjusted
-		if adjusted <= look.Alpha {
+		if adjusted <= j.Alpha {
 			j.Alarms = append(j.Alarms, j.Tests[i].Name)
 		}
 	}
-	return j, nil
 }
 
-func (j *Judgement) add(name string, c Chance) {
-	j.Tests = append(j.Tests, TrendTest{Name: name, P: c.P, Least: c.Least, Draws: c.Draws})
+// span lists the places of a window.
+func span(w Window) []int {
+	out := make([]int, 0, w.Len())
+	for i := w.From; i < w.To; i++ {
+		out = append(out, i)
+	}
+	return out
 }
 
-// nearestOf follows the nearest neighbours of a look's things, of at most
-// nearestLimit of them. The lookback is a window: so even the look that compares
-// halves has things to follow.
-func nearestOf(ctx context.Context, p *Pairwise, look Look, opt TrendOptions) (NearestTrend, error) {
-	return Nearest(ctx, p.Pick(ThinEvenly(look.Things, nearestLimit, opt.Batch)), look.Window, opt)
+// A Watch is what all looks of a series so far found.
+type Watch struct {
+	Looks  []Look     // that have been due
+	Raised *Judgement // the first that raised an alarm; nil if none did
+	Latest *Judgement // the newest look; nil before the first
+}
+
+// WatchTrend makes the looks of a series of n things, in order, up to the first
+// that raises an alarm, and the newest: what came between says no more. The
+// chance that a series that does not change ever raises one is at most alpha,
+// over all tests and all looks, see [Looks].
+func WatchTrend(ctx context.Context, n int, dist Dist, cells []int, window int, alpha float64, opt TrendOptions) (Watch, error) {
+	looks, err := Looks(n, window, opt.Batch, alpha)
+	if err != nil || len(looks) == 0 {
+		return Watch{}, err
+	}
+	w := Watch{Looks: looks}
+	for i, look := range looks {
+		if w.Raised != nil && i < len(looks)-1 {
+			continue
+		}
+		j, err := JudgeLook(ctx, dist, cells, look, opt)
+		if err != nil {
+			return w, err
+		}
+		if w.Raised == nil && len(j.Alarms) > 0 {
+			w.Raised = &j
+		}
+		w.Latest = &j
+	}
+	return w, nil
 }
