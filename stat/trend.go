@@ -90,14 +90,15 @@ func (p *Distances) Spread(w Window, batch int, conf float64) (Spread, error) {
 	mean, se := b.spread(b.all())
 	s := Spread{Mean: mean, StdErr: se, N: w.Len(), Groups: b.n, Interval: Interval{math.NaN(), math.NaN()}}
 	if b.n > 2 && mean > 0 {
-		half := studentHalf(conf, float64(b.n-1)) * se / mean
+		half := StudentHalf(conf, float64(b.n-1)) * se / mean
 		s.Interval = Interval{mean * math.Exp(-half), mean * math.Exp(half)}
 	}
 	return s, nil
 }
 
-// studentHalf is the factor of a standard error in a two-sided interval.
-func studentHalf(conf, dof float64) float64 {
+// StudentHalf returns how many standard errors a two-sided interval of level conf
+// reaches to either side, by Student's law with dof degrees of freedom.
+func StudentHalf(conf, dof float64) float64 {
 	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: dof}.Quantile(0.5 + conf/2)
 }
 

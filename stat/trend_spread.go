@@ -101,7 +101,7 @@ func (c *Convergence) ratio(conf float64) {
 		return
 	}
 	dof := (vf + vl) * (vf + vl) / (vf*vf/float64(c.First.Groups-1) + vl*vl/float64(c.Last.Groups-1))
-	half := studentHalf(conf, dof) * math.Sqrt(vf+vl)
+	half := StudentHalf(conf, dof) * math.Sqrt(vf+vl)
 	c.Interval = Interval{c.Closer * math.Exp(-half), c.Closer * math.Exp(half)}
 	if c.First.Groups < 10 {
 		c.Warnings = append(c.Warnings, errors.New("fewer than 10 independent things in a window: the interval is too narrow more often than it says"))
