@@ -27,13 +27,13 @@ func Diagnose(ctx context.Context, q Sequence, opt DiagnoseOptions) (Diagnosis, 
 		return Diagnosis{}, fmt.Errorf("windows of %d images in batches of %d: a window must hold at least 6 batches: %w", opt.Window, opt.Batch, assay.ErrInvalid)
 	}
 	opt.Window -= opt.Window % opt.Batch
-	n := len(q.Vectors) / opt.Batch * opt.Batch
-	d := Diagnosis{By: q.By, Space: q.Space, Order: q.Order, Images: len(q.Vectors), Window: min(opt.Window, n/2/opt.Batch*opt.Batch), Batch: opt.Batch,
+	n := len(q.Labels) / opt.Batch * opt.Batch
+	d := Diagnosis{By: q.By, Space: q.Space, Order: q.Order, Images: len(q.Labels), Window: min(opt.Window, n/2/opt.Batch*opt.Batch), Batch: opt.Batch,
 		Notes: append([]string{}, q.Notes...), NotMeasured: append([]Missing{}, q.Lacks...), Grid: q.Grid}
 	d.Watch = WatchFinding{Alpha: opt.Alpha, Looks: []int{}, Next: stat.NextLook(n, opt.Window, opt.Batch)}
 	m := &diagnosing{q: q, opt: opt, n: n, cells: q.cells(n), trend: stat.TrendOptions{Conf: diagnosisConf, Seed: opt.Seed, Batch: opt.Batch}}
-	if n < len(q.Vectors) {
-		d.Notes = append(d.Notes, fmt.Sprintf("the last %s left out: they are no whole batch of %d", counted(len(q.Vectors)-n, "image is", "images are"), opt.Batch))
+	if n < len(q.Labels) {
+		d.Notes = append(d.Notes, fmt.Sprintf("the last %s left out: they are no whole batch of %d", counted(len(q.Labels)-n, "image is", "images are"), opt.Batch))
 	}
 	if m.cells == nil {
 		d.NotMeasured = append(d.NotMeasured, Missing{Instrument: "occupancy entropy", Reason: "some images lack a descriptor of the map; `assay gate calibrate --controls` measures what can be measured"})
@@ -70,6 +70,9 @@ type diagnosing struct {
 
 // apart is the distance of two images.
 func (m *diagnosing) apart(i, j int) (float64, error) {
+	if m.q.Distance != nil {
+		return m.q.Distance(i, j)
+	}
 	d, err := m.q.Space.Apart(m.q.Vectors[i], m.q.Vectors[j])
 	if err != nil {
 		return 0, fmt.Errorf("%s and %s: %w", m.q.Labels[i], m.q.Labels[j], err)
@@ -128,7 +131,7 @@ func (m *diagnosing) all(ctx context.Context, d *Diagnosis) error {
 	all := spreadFinding(s, 0)
 	all.To = m.n
 	d.All = &all
-	if m.q.Space != metric.Euclidean {
+	if m.q.Space == metric.Cosine {
 		return nil
 	}
 	var some []float64
@@ -252,7 +255,7 @@ func (m *diagnosing) vendi(ctx context.Context, dist *stat.Distances, scale floa
 // or in Euclidean spaces exp(−d/scale), which are positive semi-definite.
 func (m *diagnosing) alike(d, scale float64) float64 {
 	switch {
-	case m.q.Space != metric.Euclidean:
+	case m.q.Space == metric.Cosine:
 		return 1 - d
 	case scale == 0: // at least half of all pairs are the same image
 		if d == 0 {
@@ -305,4 +308,3 @@ func finite(x float64) *float64 {
 	}
 	return &x
 }
-

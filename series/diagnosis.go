@@ -41,12 +41,15 @@ func (o DiagnoseOptions) withDefaults() DiagnoseOptions {
 
 // A Sequence is images in order of time, as a diagnosis reads them.
 type Sequence struct {
-	By    assay.Identity
-	Space metric.Space // of the vectors
-	Order string       // what the order is: "arrival", "file name"
+	By     assay.Identity
+	Space  metric.Space // of the vectors; empty if there are none
+	Order  string       // what the order is: "arrival", "file name"
+	Labels []string     // one an image, for people
 	// Vectors has one row an image, all of one length.
 	Vectors [][]float32
-	Labels  []string // of the images, for people
+	// Distance is read instead, where images have no vectors. It is asked for a
+	// pair as often as that pair is needed.
+	Distance stat.Dist
 	// Cells has one cell of the map for each image, −1 where it has none; nil if
 	// there is no map.
 	Cells []int
