@@ -66,6 +66,9 @@ func (s *Series) sequence(ctx context.Context, view *View, opt DiagnoseOptions) 
 	if err != nil {
 		return Sequence{}, err
 	}
+	if len(q.Vectors) == 0 && len(view.rows) > left {
+		return Sequence{}, fmt.Errorf("no image of series %s has a vector by %s: `assay diagnose --by %s` reads the pictures once and keeps them: %w", s.name, id.Instrument, id.Instrument, assay.ErrNotFound)
+	}
 	q.note(len(view.rows), refused, left, opt)
 	q.Lacks = s.finer(id.Instrument)
 	return q, nil
@@ -120,6 +123,11 @@ func (s *Series) diagnoseBy(ctx context.Context, name string) (assay.Identity, m
 			return id, spec.Space, nil
 		}
 		name = sketchInstrument // the gate's distance keeps no vectors; the sketch proposes its neighbours
+	}
+	if in, err := s.tools.Find(name); err == nil && name != sketchInstrument {
+		if id, space, ok := vectorsBy(in); ok {
+			return id, space, nil
+		}
 	}
 	stored, err := s.storedIdentities(ctx)
 	if err != nil {
@@ -202,24 +210,35 @@ func (s *Series) storedIdentities(ctx context.Context) ([]assay.Identity, error)
 	return out, nil
 }
 
-// Embed stores the vectors that the named instrument has of the series' images
-// and that are not stored yet: pictures are read for those only. The caller holds
-// the store's writer lock. It returns how many were made, and tells progress,
-// which may be nil, of images looked at. The error wraps [assay.ErrInvalid] if
-// the instrument has no vectors.
+// vectorsBy returns the identity and the space of the vectors by which the
+// instrument tells images apart: its own, or those of the one tower it stands on.
+// ok is false if it has neither.
+func vectorsBy(in *metric.Instrument) (id assay.Identity, space metric.Space, ok bool) {
+	if in.Embeds() {
+		return in.Identity(), in.Space, true
+	}
+	if towers := in.TowerIdentities(); len(towers) == 1 {
+		return towers[0], metric.Cosine, true
+	}
+	return assay.Identity{}, "", false
+}
+
+// Embed stores the vectors of the series' images by which the named instrument
+// tells them apart, those that are not stored yet: pictures are read for those
+// only. The caller holds the store's writer lock. It returns how many were made,
+// and tells progress, which may be nil, of images looked at. The error wraps
+// [assay.ErrInvalid] if the instrument has no vectors.
 func (s *Series) Embed(ctx context.Context, name string, progress func(done, total int64)) (int, error) {
 	in, err := s.tools.Find(name)
 	if err != nil {
 		return 0, err
 	}
-	if !in.Embeds() {
-		return 0, fmt.Errorf("%s keeps no vectors: %w", name, assay.ErrInvalid)
+	id, _, ok := vectorsBy(in)
+	if !ok {
+		return 0, fmt.Errorf("%s sees images as no vector, or as several: %w", name, assay.ErrInvalid)
 	}
-	h, err := s.hood(in)
-	if err != nil {
-		return 0, err
-	}
-	have, err := s.embedded(ctx, in)
+	have := map[assay.Digest]bool{}
+	err = s.facts.Embeddings(ctx, s.name, id, func(_ int64, image assay.Digest, _ []float32) error { have[image] = true; return nil })
 	if err != nil {
 		return 0, err
 	}
@@ -241,7 +260,7 @@ func (s *Series) Embed(ctx context.Context, name string, progress func(done, tot
 			if have[e.Image] {
 				continue
 			}
-			err := h.embed(ctx, e)
+			err := s.embedEntry(ctx, in, e)
 			if errors.Is(err, assay.ErrInvalid) { // too small, say: it stays without, and the diagnosis says so
 				s.opt.Log.Warn("not embedded", "instrument", name, "seq", e.Seq, "why", err)
 				continue
@@ -252,4 +271,21 @@ func (s *Series) Embed(ctx context.Context, name string, progress func(done, tot
 			made++
 		}
 	}
+}
+
+func (s *Series) embedEntry(ctx context.Context, in *metric.Instrument, e assay.Entry) error {
+	pic, err := s.picture(ctx, e.Image)
+	if err != nil {
+		return err
+	}
+	v := vectors{image: e.Image, pic: pic, have: map[assay.Identity][]float32{}}
+	if in.Embeds() {
+		_, err = v.vector(ctx, in)
+	} else {
+		err = v.addTowers(ctx, in)
+	}
+	if err != nil {
+		return err
+	}
+	return s.facts.Record(ctx, assay.Measurement{Series: s.name, Seq: e.Seq, Embeddings: v.made})
 }

@@ -208,7 +208,7 @@ func fortieth(artist, k int) tile {
 type verdicts struct {
 	artists              float64
 	ratios, ps, vendi    []float64
-	told, alarms, nearer int
+	told, alarms, nearer float64
 	manyMean, manyVendi  float64
 	example              string
 }

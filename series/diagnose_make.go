@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/metric"
@@ -90,7 +91,10 @@ func (m *diagnosing) now(ctx context.Context, d *Diagnosis) error {
 	}
 	d.Closer = &CloserFinding{
 		First: spreadFinding(j.Spread.First, 0), Last: spreadFinding(j.Spread.Last, m.n-d.Window),
-		Times: finite(j.Spread.Closer), Interval: interval(j.Spread.Interval),
+		Interval: interval(j.Spread.Interval),
+	}
+	if j.Spread.First.Mean > 0 {
+		d.Closer.Times = finite(j.Spread.Closer)
 	}
 	d.Tests = testFindings(j)
 	d.Nearest = &NearestFinding{Lookback: j.Near.Lookback, Distance: j.Near.Distance, Tau: j.Near.Tau}
@@ -98,7 +102,9 @@ func (m *diagnosing) now(ctx context.Context, d *Diagnosis) error {
 		d.Nearest.At = append(d.Nearest.At, at+1)
 	}
 	for _, w := range j.Spread.Warnings {
-		d.Notes = append(d.Notes, w.Error())
+		if j.Spread.First.Mean > 0 && j.Spread.Last.Mean > 0 { // else the sentence says it
+			d.Notes = append(d.Notes, strings.ReplaceAll(w.Error(), "things", d.what()))
+		}
 	}
 	d.tell(j)
 	return nil
@@ -269,8 +275,9 @@ func (m *diagnosing) alike(d, scale float64) float64 {
 // serial checks what all the tests assume: that nothing but time orders images.
 func (m *diagnosing) serial(ctx context.Context, d *Diagnosis) error {
 	const stretch = 20
+	d.tellAssumption()
 	if m.n < stretch*m.opt.Batch {
-		d.Notes = append(d.Notes, fmt.Sprintf("whether images that came one after the other belong together was not checked: it takes %d", stretch*m.opt.Batch))
+		d.Notes = append(d.Notes, fmt.Sprintf("whether %s that came one after the other belong together was not checked: it takes %d images", d.what(), stretch*m.opt.Batch))
 		return nil
 	}
 	opt := m.trend

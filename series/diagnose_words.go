@@ -21,8 +21,10 @@ func (d *Diagnosis) tell(j stat.Judgement) {
 	p := fmt.Sprintf("p = %s", probability(j.Spread.P))
 	c := d.Closer
 	switch {
-	case c.Times == nil && c.First.Mean == 0:
-		d.Sentence = fmt.Sprintf(ends, "no longer all the same, unlike") + "."
+	case c.First.Mean == 0 && c.Last.Mean == 0:
+		d.Sentence = fmt.Sprintf("The first %d and the last %d images are all the same.", d.Window, d.Window)
+	case c.First.Mean == 0:
+		d.Sentence = fmt.Sprintf(ends, "not all the same, unlike") + ": no sign of convergence."
 	case c.Times == nil:
 		d.Sentence = fmt.Sprintf(ends, "all the same, unlike") + " (" + p + ")."
 	case c.Interval == nil:
@@ -73,22 +75,31 @@ func (d *Diagnosis) tellAlarm() {
 	d.Alarm += " " + rate
 }
 
-// tellSerial notes what the tests assume, and whether that holds.
-func (d *Diagnosis) tellSerial(s stat.Serial, alpha float64) {
-	what := "images"
+// what is what the tests move: images, or batches of them.
+func (d *Diagnosis) what() string {
 	if d.Batch > 1 {
-		what = fmt.Sprintf("batches of %d images", d.Batch)
+		return fmt.Sprintf("batches of %d images", d.Batch)
 	}
-	d.Notes = append(d.Notes, fmt.Sprintf("the p-values say how often %s in random order do as much; they assume that, if nothing changes with time, %s could have come in any order", what, what))
+	return "images"
+}
+
+// tellAssumption notes what the tests assume.
+func (d *Diagnosis) tellAssumption() {
+	d.Notes = append(d.Notes, fmt.Sprintf("the p-values say how often %s in random order do as much; they assume that, if nothing changes with time, %s could have come in any order", d.what(), d.what()))
+}
+
+// tellSerial notes whether that holds, as far as can be seen.
+func (d *Diagnosis) tellSerial(s stat.Serial, alpha float64) {
+	what := d.what()
 	if s.P > alpha {
-		d.Notes = append(d.Notes, fmt.Sprintf("%s that came one after the other are no closer than others of the same stretch (p = %s): nothing speaks against that", what, probability(s.P)))
+		d.Notes = append(d.Notes, fmt.Sprintf("%s that came one after the other are not clearly closer than others of the same stretch (p = %s)", what, probability(s.P)))
 		return
 	}
 	much := "the same"
 	if x := finite(s.Closer); x != nil {
 		much = three(*x) + " times closer than others of the same stretch"
 	}
-	d.Notes = append(d.Notes, fmt.Sprintf("%s that came one after the other are %s (p = %s): they belong together, so that the p-values are too small and the alarms more frequent than stated; --batch N moves N images in a row together",
+	d.Notes = append(d.Notes, fmt.Sprintf("%s that came one after the other are %s (p = %s): either the series changed at once, or they belong together, and then the p-values are too small and alarms more frequent than stated; --batch N moves N images in a row together",
 		what, much, probability(s.P)))
 }
 
@@ -106,7 +117,7 @@ func testFindings(j stat.Judgement) []TestFinding {
 			f.Value = "Kendall’s tau with time " + three(j.Near.Tau)
 		case stat.FewerCells:
 			f.Question = fmt.Sprintf("do the last %d images spread less over the map than the first %d", j.Window, j.Window)
-			f.Value = fmt.Sprintf("entropy %s nats in %d cells, then %s in %d", three(j.Held.First), j.Held.FirstCells, three(j.Held.Last), j.Held.LastCells)
+			f.Value = fmt.Sprintf("entropy %s nats in %s, then %s in %d", three(j.Held.First), counted(j.Held.FirstCells, "cell", "cells"), three(j.Held.Last), j.Held.LastCells)
 		}
 		out = append(out, f)
 	}

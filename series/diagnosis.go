@@ -1,6 +1,8 @@
 package series
 
 import (
+	"slices"
+
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/metric"
 	"github.com/gen-emerge/assay/stat"
@@ -17,6 +19,15 @@ type DiagnoseOptions struct {
 	Accepted bool    // leave out the images that gates refused
 	Alpha    float64 // chance that a series which does not converge ever raises an alarm; 0 means 0.05
 	Seed     uint64  // of the orders drawn
+}
+
+// DiagnosisInstruments lists the instruments of the diversity gate that tell images
+// apart by vectors, the best first.
+func DiagnosisInstruments() []string {
+	return slices.DeleteFunc(distances(), func(name string) bool {
+		spec, ok := metric.Find(name)
+		return !ok || spec.Space == ""
+	})
 }
 
 const (
@@ -103,7 +114,7 @@ type SpreadFinding struct {
 type CloserFinding struct {
 	First    SpreadFinding  `json:"first"`
 	Last     SpreadFinding  `json:"last"`
-	Times    *float64       `json:"times_closer"` // first mean / last mean; null if the last images are all the same
+	Times    *float64       `json:"times_closer"` // first mean / last mean; null if the first or the last images are all the same
 	Interval *stat.Interval `json:"interval"`     // of level 0.95
 }
 
