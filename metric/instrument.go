@@ -115,16 +115,27 @@ func (in *Instrument) Embeds() bool { return in.embed != nil }
 // pictures, but for rounding to float32. It fails, wrapping [assay.ErrInvalid],
 // if in has no embedding or the vectors are not of one length.
 func (in *Instrument) Apart(a, b []float32) (float64, error) {
+	d, err := in.Space.Apart(a, b)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", in.Name, err)
+	}
+	return d, err
+}
+
+// Apart returns the distance of two vectors in the space. It fails, wrapping
+// [assay.ErrInvalid], if s is none, the vectors are not of one length, or one
+// has no direction in the space of cosines.
+func (s Space) Apart(a, b []float32) (float64, error) {
 	switch {
 	case len(a) != len(b) || len(a) == 0:
-		return 0, fmt.Errorf("%s: embeddings of %d and %d numbers: %w", in.Name, len(a), len(b), assay.ErrInvalid)
-	case in.Space == Euclidean:
+		return 0, fmt.Errorf("embeddings of %d and %d numbers: %w", len(a), len(b), assay.ErrInvalid)
+	case s == Euclidean:
 		return euclidean(a, b), nil
-	case in.Space == Cosine:
+	case s == Cosine:
 		cos, err := cosine(a, b)
 		return 1 - cos, err
 	}
-	return 0, fmt.Errorf("%s has no embedding: %w", in.Name, assay.ErrInvalid)
+	return 0, fmt.Errorf("no embedding: %w", assay.ErrInvalid)
 }
 
 // Embeddings returns what each tower that in stands on sees in p, as the

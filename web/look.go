@@ -38,11 +38,12 @@ var kinds = map[string]string{
 	".css": "text/css; charset=utf-8",
 	".js":  "text/javascript; charset=utf-8",
 	".svg": "image/svg+xml",
+	".txt": "text/plain; charset=utf-8",
 }
 
 func newLook() (*look, error) {
 	pages, err := template.New("").Funcs(template.FuncMap{
-		"num": num, "pct": pct, "day": day, "size": size, "clip": clip, "inc": func(i int) int { return i + 1 }, "counted": counted, "sided": sided,
+		"num": num, "short": shortOf, "pct": pct, "day": day, "size": size, "clip": clip, "inc": func(i int) int { return i + 1 }, "counted": counted, "sided": sided,
 	}).ParseFS(embedded, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("web: templates: %w", err)
@@ -81,7 +82,7 @@ func (l *look) write(w http.ResponseWriter, code int, name string, page any) err
 type frame struct {
 	Title  string
 	Series string
-	Here   string // "map", "compare", or empty
+	Here   string // "map", "diagnose", "compare", or empty
 }
 
 func (st *site) frame(title, here string) frame {
@@ -110,6 +111,19 @@ func num(x float64) string { return digits(x, 4) }
 
 // short is num with three digits, for places that are narrow.
 func short(x float64) string { return digits(x, 3) }
+
+// shortOf is short for templates, whose numbers may be pointers.
+func shortOf(x any) string {
+	switch x := x.(type) {
+	case float64:
+		return short(x)
+	case *float64:
+		if x != nil {
+			return short(*x)
+		}
+	}
+	return "–"
+}
 
 func digits(x float64, n int) string {
 	var s string

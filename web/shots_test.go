@@ -7,6 +7,7 @@ import (
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/gen-emerge/assay/cmd/assay/art"
 	"github.com/gen-emerge/assay/series"
@@ -22,6 +23,8 @@ func TestScreenshots(t *testing.T) {
 	s := gallery(t)
 	server := httptest.NewServer(s.handler)
 	defer server.Close()
+	narrow := httptest.NewServer(converging(t, 120).handler)
+	defer narrow.Close()
 	for _, on := range []screen{desktop, phone,
 		{name: "desktop-dark", width: 1280, height: 900, dark: true}, {name: "phone-dark", width: 390, height: 844, phone: true, dark: true}} {
 		p := newTab(t, server, on)
@@ -34,6 +37,15 @@ func TestScreenshots(t *testing.T) {
 			p.run(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, x, y))
 			p.shoot(on.name+"-tip", false)
 		}
+		p.open("/diagnose")
+		p.until(`document.querySelectorAll("figure.plot[data-state=drawn] canvas").length === 4`)
+		p.shoot(on.name+"-diagnose", true)
+		q := newTab(t, narrow, on)
+		q.open("/diagnose")
+		q.until(`document.querySelectorAll("figure.plot[data-state=drawn] canvas").length === 4`)
+		eval[int](q, `(document.querySelector("#chart-vendi").focus(), 0)`)
+		q.run(chromedp.KeyEvent(kb.ArrowLeft))
+		q.shoot(on.name+"-diagnose-alarm", true)
 		p.open("/image/" + s.results[len(s.results)-1].Digest.String())
 		p.shoot(on.name+"-refused", true)
 		p.open("/image/" + s.results[30].Digest.String())

@@ -1,10 +1,10 @@
 // Package web serves the pages of one series: the map, the profile of each
-// image, and comparisons put to a person.
+// image, the diagnosis of convergence, and comparisons put to a person.
 //
-// The pages are plain HTML that works without scripts; three small modules make
-// them pleasanter. Everything is embedded, and no page asks another host for
-// anything. Map and profiles are also served as JSON, at /map.json and
-// /image/{id}.json.
+// The pages are plain HTML that works without scripts; small modules make them
+// pleasanter, and draw the diagnosis' plots with Apache ECharts. Everything is embedded, and no page asks another host for
+// anything. Map, profiles and diagnosis are also served as JSON, at
+// /map.json, /image/{id}.json and /diagnose.json.
 //
 // A judgment is confirmed only after the store has it. Requests that change
 // something must come from the pages themselves. Without a token the handler
@@ -50,6 +50,8 @@ type site struct {
 	look   *look
 	thumbs *cache
 	decode chan struct{} // holds one element for each decode in progress
+
+	diagnoses diagnoses
 }
 
 // New returns the pages of s, whose images' bytes are in b. The handler may be
@@ -83,6 +85,8 @@ func (st *site) routes() http.Handler {
 		"GET /{$}":             st.mapPage,
 		"GET /map.json":        st.mapJSON,
 		"GET /image/{id}":      st.imagePage,
+		"GET /diagnose":        st.diagnosePage,
+		"GET /diagnose.json":   st.diagnoseJSON,
 		"GET /compare":         st.comparePage,
 		"POST /compare/round":  st.startRound,
 		"POST /compare/answer": st.answer,

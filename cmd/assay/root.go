@@ -48,7 +48,8 @@ or not measured.`,
 		return usage("%v; see `%s --help`", err, c.CommandPath())
 	})
 	root.AddCommand(
-		newDemo(w), newInit(w), newAdd(w), newScore(w), newDistance(w), newEmbed(w), newSet(w), newRank(w), newArchive(w), newGate(w),
+		newDemo(w), newInit(w), newAdd(w), newScore(w), newDistance(w), newEmbed(w), newSet(w),
+		newRank(w), newArchive(w), newGate(w), newDiagnose(w),
 		newModels(w), newRuntime(w), newServe(w), newDoctor(w), newBench(w),
 	)
 	for _, c := range commands(root) {
