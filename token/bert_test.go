@@ -19,7 +19,7 @@ import (
 	"github.com/gen-emerge/assay"
 )
 
-// bertFile returns the bytes of vocab.txt, or skips the test where it is not
+// bertFile returns the bytes of the vocabulary, or skips the test where it is not
 // installed and nothing says that it must be.
 func bertFile(t testing.TB) []byte {
 	t.Helper()
@@ -29,7 +29,7 @@ func bertFile(t testing.TB) []byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		path = filepath.Join(cache, "assay", "models", "bert-vocabulary", "vocab.txt")
+		path = filepath.Join(cache, "assay", "models", "bert-vocabulary", "bert-base-uncased-vocab.txt")
 	}
 	data, err := os.ReadFile(path)
 	if err == nil {
