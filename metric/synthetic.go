@@ -114,6 +114,8 @@ func officialOf(m weights.Model, seed uint64) (official, error) {
 		o.torch(backbone.DINOB16().Inventory(backbone.Timm))
 	case name == "dinov2-vitb14":
 		o.torch(backbone.DINOv2B14().Inventory(backbone.Timm))
+	case name == "imagereward":
+		err = o.imageReward()
 	case strings.HasPrefix(name, "dreamsim-"):
 		err = o.dreamSim(strings.TrimPrefix(name, "dreamsim-"))
 	default:
