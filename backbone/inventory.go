@@ -30,7 +30,7 @@ func (v ViT) Inventory(l Layout) []weights.TensorSpec {
 	if l != Timm || list == nil {
 		return list
 	}
-	if v.Pool != ClassNormed { // the norm that raw features do not pass
+	if !v.Pool.normed() { // the norm that raw features do not pass
 		for _, s := range norm("post", v.Width) {
 			list = append(list, weights.TensorSpec{Name: c.vision.official(s.name)[0], Shape: s.shape, DType: "float32", Init: s.init})
 		}

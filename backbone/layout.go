@@ -18,12 +18,13 @@ const (
 	OpenAI      Layout = "openai"      // CLIP's own names, which open_clip and HPS kept: "visual.proj"
 	HuggingFace Layout = "huggingface" // transformers' CLIPModel: "vision_model.embeddings.class_embedding"
 	Timm        Layout = "timm"        // DINO, DINOv2, SynCLR, and DreamSim's CLIP towers: "blocks.0.attn.qkv.weight"
+	BLIP        Layout = "blip"        // ImageReward: "blip.visual_encoder.cls_token"
 )
 
 // A naming gives the official name of each canonical one. A key that ends with a
 // dot stands for the two that go on with weight and bias, an asterisk for a
-// block's number, and {q,k,v} for three tensors whose rows are put one below the
-// other.
+// block's number, and {q,k,v} for three tensors, or {key,value} for two, whose rows
+// are put one below the other.
 type naming map[string]string
 
 // A container is what a layout says about files.
@@ -74,23 +75,40 @@ var containers = map[Layout]container{
 		idle: []string{"vision_model.embeddings.position_ids", "text_model.embeddings.position_ids"},
 	},
 	Timm: {
-		vision: naming{
-			"patch.":          "patch_embed.proj.",
-			"class":           "cls_token",
-			"positions":       "pos_embed",
-			"pre.":            "pos_drop.", // DreamSim put the norm in the place of a dropout
-			"blocks.*.norm1.": "blocks.*.norm1.", "blocks.*.norm2.": "blocks.*.norm2.",
-			"blocks.*.qkv.": "blocks.*.attn.qkv.", "blocks.*.out.": "blocks.*.attn.proj.",
-			"blocks.*.fc1.": "blocks.*.mlp.fc1.", "blocks.*.fc2.": "blocks.*.mlp.fc2.",
-			"blocks.*.scale1": "blocks.*.ls1.gamma", "blocks.*.scale2": "blocks.*.ls2.gamma",
-			"post.": "norm.",
-			"proj":  "proj",
-		},
+		vision:  timmNames(""),
 		batched: true,
 		// The norm after the last block, which raw features do not pass, and the token
 		// that stands for hidden patches while DINOv2 is trained.
 		idle: []string{"norm.weight", "norm.bias", "mask_token"},
 	},
+	BLIP: {
+		vision:  timmNames("blip.visual_encoder."),
+		text:    blipNames("blip.text_encoder."),
+		batched: true,
+		// What BLIP compares pictures and texts with, and the table 0, 1, 2, ….
+		idle: []string{"blip.vision_proj.weight", "blip.vision_proj.bias", "blip.text_proj.weight", "blip.text_proj.bias",
+			blipPositionIDs},
+	},
+}
+
+// timmNames are timm's, below prefix.
+func timmNames(prefix string) naming {
+	n := naming{
+		"patch.":          "patch_embed.proj.",
+		"class":           "cls_token",
+		"positions":       "pos_embed",
+		"pre.":            "pos_drop.", // DreamSim put the norm in the place of a dropout
+		"blocks.*.norm1.": "blocks.*.norm1.", "blocks.*.norm2.": "blocks.*.norm2.",
+		"blocks.*.qkv.": "blocks.*.attn.qkv.", "blocks.*.out.": "blocks.*.attn.proj.",
+		"blocks.*.fc1.": "blocks.*.mlp.fc1.", "blocks.*.fc2.": "blocks.*.mlp.fc2.",
+		"blocks.*.scale1": "blocks.*.ls1.gamma", "blocks.*.scale2": "blocks.*.ls2.gamma",
+		"post.": "norm.",
+		"proj":  "proj",
+	}
+	for key, name := range n {
+		n[key] = prefix + name
+	}
+	return n
 }
 
 // openAINames adds the names of the blocks below prefix to n.
@@ -117,7 +135,7 @@ func huggingFaceNames(prefix string, n naming) naming {
 func (l Layout) container() (container, error) {
 	c, ok := containers[l]
 	if !ok {
-		return container{}, fmt.Errorf("layout %q, want %s, %s or %s: %w", l, OpenAI, HuggingFace, Timm, assay.ErrInvalid)
+		return container{}, fmt.Errorf("layout %q, want %s, %s, %s or %s: %w", l, OpenAI, HuggingFace, Timm, BLIP, assay.ErrInvalid)
 	}
 	return c, nil
 }
@@ -140,17 +158,17 @@ func (n naming) official(canonical string) []string {
 
 // expand writes {q,k,v} out.
 func expand(name string) []string {
-	if !strings.Contains(name, qkvParts) {
+	before, rest, ok := strings.Cut(name, "{")
+	parts, after, closed := strings.Cut(rest, "}")
+	if !ok || !closed {
 		return []string{name}
 	}
 	var list []string
-	for _, part := range []string{"q", "k", "v"} {
-		list = append(list, strings.Replace(name, qkvParts, part, 1))
+	for _, part := range strings.Split(parts, ",") {
+		list = append(list, before+part+after)
 	}
 	return list
 }
-
-const qkvParts = "{q,k,v}"
 
 // patterns returns every name there is, with an asterisk for a block's number.
 func (n naming) patterns() map[string]bool {

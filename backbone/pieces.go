@@ -107,11 +107,16 @@ func (p plan) officialShape(s slot, parts int) []int {
 
 // pieces checks the checkpoint and describes the file.
 func (p plan) pieces(slots []slot, precision nn.Precision) ([]weights.Piece, error) {
-	if precision != nn.Float32 && precision != nn.Int8 {
-		return nil, fmt.Errorf("tower %s: precision %q, want %s or %s: %w", p.tower, precision, nn.Float32, nn.Int8, assay.ErrInvalid)
-	}
 	if err := p.fit(slots); err != nil {
 		return nil, err
+	}
+	return p.list(slots, precision)
+}
+
+// list describes the file that the slots make up.
+func (p plan) list(slots []slot, precision nn.Precision) ([]weights.Piece, error) {
+	if precision != nn.Float32 && precision != nn.Int8 {
+		return nil, fmt.Errorf("tower %s: precision %q, want %s or %s: %w", p.tower, precision, nn.Float32, nn.Int8, assay.ErrInvalid)
 	}
 	var list []weights.Piece
 	for _, s := range slots {

@@ -115,6 +115,7 @@ func ViTs() []ViT {
 		OpenCLIPB32(), OpenCLIPB16(), OpenCLIPL14(), OpenCLIPH14(),
 		DINOB16(), DINOB16().Patches(), DINOv2B14(), DINOv2B14().Patches(), SynCLRB16(),
 		DreamSimCLIPB16(), DreamSimCLIPB32(), DreamSimOpenCLIPB16(), DreamSimOpenCLIPB32(),
+		BLIPL16(),
 	}
 }
 

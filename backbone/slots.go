@@ -71,7 +71,7 @@ func (v ViT) slots() []slot {
 		list = append(list, norm("pre", w)...)
 	}
 	list = append(list, blockSlots(w, v.MLP, v.Layers, v.LayerScale)...)
-	if v.Pool == ClassNormed {
+	if v.Pool.normed() {
 		list = append(list, norm("post", w)...)
 	}
 	if v.Projection > 0 {

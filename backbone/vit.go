@@ -15,13 +15,20 @@ type Pool int
 // The pools. Raw features are taken after the last block, before the final norm,
 // whose parameters the prepared file then lacks.
 const (
-	ClassNormed Pool = iota // the class token, normalised, times the projection if there is one: [1, e]
-	ClassRaw                // the class token: [1, w]
-	TokensRaw               // every token, the class token first: [1, 1+g², w]
+	ClassNormed  Pool = iota // the class token, normalised, times the projection if there is one: [1, e]
+	ClassRaw                 // the class token: [1, w]
+	TokensRaw                // every token, the class token first: [1, 1+g², w]
+	TokensNormed             // the same, each normalised
 )
 
-// A ViT is a row of the one architecture that CLIP's vision towers, DINO, DINOv2
-// and SynCLR share: square patches become tokens, a class token is put before
+// tokens reports whether the feature is every token.
+func (p Pool) tokens() bool { return p == TokensRaw || p == TokensNormed }
+
+// normed reports whether the feature passes the final norm.
+func (p Pool) normed() bool { return p == ClassNormed || p == TokensNormed }
+
+// A ViT is a row of the one architecture that CLIP's vision towers, DINO, DINOv2,
+// SynCLR and BLIP share: square patches become tokens, a class token is put before
 // them, and a stack of pre-norm transformer blocks works on the sequence.
 //
 // Dosovitskiy et al., arXiv 2010.11929.
@@ -49,7 +56,7 @@ func (v ViT) grid() int { return v.Size / v.Patch }
 // tokens returns the length of the sequence: the class token and the patches.
 func (v ViT) tokens() int { return 1 + v.grid()*v.grid() }
 
-// Dim returns the length of the feature, of each token with [TokensRaw].
+// Dim returns the length of the feature, of each token where it is all of them.
 func (v ViT) Dim() int {
 	if v.Projection > 0 {
 		return v.Projection
@@ -61,9 +68,10 @@ func (v ViT) Dim() int {
 // pixels.
 func (v ViT) Side() int { return v.Size }
 
-// Shape returns the shape of the feature: [1, e], or [1, 1+g², w] with [TokensRaw].
+// Shape returns the shape of the feature: [1, e], or [1, 1+g², w] where it is every
+// token.
 func (v ViT) Shape() []int {
-	if v.Pool == TokensRaw {
+	if v.Pool.tokens() {
 		return []int{1, v.tokens(), v.Width}
 	}
 	return []int{1, v.Dim()}
@@ -83,7 +91,7 @@ func (v ViT) check() error {
 		return bad("positions of a grid of %d", v.Grid)
 	case v.Projection < 0 || v.Projection > 0 && v.Pool != ClassNormed:
 		return bad("a projection to %d of a feature that is not normalised", v.Projection)
-	case v.Pool < ClassNormed || v.Pool > TokensRaw:
+	case v.Pool < ClassNormed || v.Pool > TokensNormed:
 		return bad("pool %d", v.Pool)
 	}
 	return nil
@@ -144,8 +152,11 @@ func (v ViT) apply(b *onnx.Builder, p nn.Precision, x onnx.Value) onnx.Value {
 		x = stack.Block(b, nn.BlockName(i), x)
 	}
 	last := nn.BlockName(v.Layers - 1)
-	if v.Pool == TokensRaw {
+	switch v.Pool {
+	case TokensRaw:
 		return stack.Block(b, last, x)
+	case TokensNormed:
+		return nn.LayerNorm(b, "post", stack.Block(b, last, x), w, v.Eps)
 	}
 	x = b.Reshape(stack.BlockAt(b, last, x, false), 1, w)
 	if v.Pool == ClassRaw {

@@ -110,6 +110,8 @@ type Instrument struct {
 	embed    func(context.Context, *Picture) ([]float32, error)
 	style    func(context.Context, *Picture) (Style, error)
 	towers   []*vision // whose embeddings it reads
+	inner    []*vision // whose outputs it reads, which are no embeddings
+	exercise *exercise // of networks beside the towers'; nil if there are none
 	close    func() error
 }
 

@@ -118,6 +118,8 @@ func officialOf(m weights.Model, seed uint64) (official, error) {
 		o.torchLegacy(backbone.Inception{}.Inventory())
 	case name == alexNetModel || name == vgg16Model || strings.HasPrefix(name, "lpips-") || name == distsModel:
 		err = o.pair(name)
+	case name == "imagereward":
+		err = o.imageReward()
 	case strings.HasPrefix(name, "dreamsim-"):
 		err = o.dreamSim(strings.TrimPrefix(name, "dreamsim-"))
 	default:

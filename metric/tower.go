@@ -152,13 +152,13 @@ func (t *Towers) openGraph(ctx context.Context, path string, build func(onnx.Wei
 }
 
 // once runs a network of the pool and returns its one output.
-func (t *Towers) once(ctx context.Context, key string, open func(context.Context) (Runner, error), in onnx.Tensor) ([]float32, error) {
+func (t *Towers) once(ctx context.Context, key string, open func(context.Context) (Runner, error), in ...onnx.Tensor) ([]float32, error) {
 	run, err := t.pool.use(ctx, key, open)
 	if err != nil {
 		return nil, err
 	}
 	defer t.pool.release(key)
-	out, err := run.Run(ctx, in)
+	out, err := run.Run(ctx, in...)
 	if err != nil {
 		return nil, err
 	}

@@ -51,6 +51,7 @@ type Towers struct {
 	pool   *pool
 	texts  memo[textKey, textEmbedding]
 	bpe    memo[string, *token.CLIP] // by path
+	bert   memo[string, *token.BERT] // by path
 	banks  memo[string, *styleBank]  // by the text tower's checkpoint and runtime
 }
 
@@ -154,7 +155,7 @@ func on(rows ...towerRow) func(TowerOptions) []towerRow {
 // towered lists them, in the order users see. The list is made once, because
 // pages look instruments up by the hundred; nobody may change it.
 var towered = sync.OnceValue(func() []towerInstrument {
-	return slices.Concat(clipScores(), aesthetics(), dreamSims(), preferences(), styles(),
+	return slices.Concat(clipScores(), aesthetics(), dreamSims(), preferences(), imageRewards(), styles(),
 		lpipsPairs(), distsPairs())
 })
 
@@ -189,8 +190,28 @@ func (s *stand) add(name, digest string, synthetic bool) {
 	s.in.Synthetic = s.in.Synthetic || synthetic
 }
 
-// vision prepares the named tower and makes it the instrument's.
+// vision prepares the named tower and makes what it sees in a picture one of the
+// instrument's embeddings.
 func (s *stand) vision(ctx context.Context, row towerRow) (*vision, error) {
+	v, err := s.tower(ctx, row)
+	if err == nil {
+		s.in.towers = append(s.in.towers, v)
+	}
+	return v, err
+}
+
+// inner prepares a tower whose output is no embedding, but for the instrument's
+// own use: it is kept with the picture, and neither stored nor shown.
+func (s *stand) inner(ctx context.Context, row towerRow) (*vision, error) {
+	v, err := s.tower(ctx, row)
+	if err == nil {
+		s.in.inner = append(s.in.inner, v)
+	}
+	return v, err
+}
+
+// tower prepares the image half of a tower.
+func (s *stand) tower(ctx context.Context, row towerRow) (*vision, error) {
 	t := s.towers
 	done, err := row.prepareVision(ctx, t.models, t.opt.Precision)
 	if err != nil {
@@ -207,7 +228,6 @@ func (s *stand) vision(ctx context.Context, row towerRow) (*vision, error) {
 	s.hold(v.key, info.Size())
 	s.add("vision "+row.name, done.Digest, done.Synthetic)
 	s.in.Runtime = v.id.Runtime
-	s.in.towers = append(s.in.towers, v)
 	return v, nil
 }
 
@@ -254,24 +274,39 @@ func (s *stand) close() error {
 // runtime says what runs networks in the given precision, for provenance.
 func (t *Towers) runtime(p nn.Precision) string { return runtimeOf(t.engine.Name(), p) }
 
-// vocabularyModel is the manifest's name for CLIP's merges.
-const vocabularyModel = "clip-vocabulary"
+// The manifest's names for CLIP's merges and BERT's pieces.
+const (
+	vocabularyModel     = "clip-vocabulary"
+	bertVocabularyModel = "bert-vocabulary"
+)
 
-// tokenizer reads the vocabulary, once for all towers.
+// tokenizer reads CLIP's vocabulary, once for all towers.
 func (t *Towers) tokenizer(ctx context.Context) (*token.CLIP, error) {
-	path, err := modelFile(t.models, vocabularyModel)
+	return vocabulary(ctx, t.models, vocabularyModel, &t.bpe, token.NewCLIP)
+}
+
+// wordPieces reads BERT's likewise.
+func (t *Towers) wordPieces(ctx context.Context) (*token.BERT, error) {
+	return vocabulary(ctx, t.models, bertVocabularyModel, &t.bert, token.NewBERT)
+}
+
+// vocabulary makes a tokenizer of a model's one file, or returns the one made of it
+// before.
+func vocabulary[T any](ctx context.Context, m Models, model string, kept *memo[string, T], read func([]byte) (T, error)) (T, error) {
+	var none T
+	path, err := modelFile(m, model)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
-	return t.bpe.get(ctx, path, func(context.Context) (*token.CLIP, error) {
+	return kept.get(ctx, path, func(context.Context) (T, error) {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return nil, err
+			return none, err
 		}
-		bpe, err := token.NewCLIP(data)
+		t, err := read(data)
 		if err != nil {
-			return nil, fmt.Errorf("model file %s: %w", path, err)
+			return none, fmt.Errorf("model file %s: %w", path, err)
 		}
-		return bpe, nil
+		return t, nil
 	})
 }

@@ -11,10 +11,13 @@ import (
 //go:embed tables.txt
 var tablesText string
 
+//go:embed tables_bert.txt
+var tablesBERTText string
+
 // table returns the character tables. They are data of the reference tokenizers
 // (see the package comment), not of the Go release this was built with.
 var table = sync.OnceValue(func() *tables {
-	t, err := parseTables(tablesText)
+	t, err := parseTables(tablesText + "\n" + tablesBERTText)
 	if err != nil {
 		panic("token: embedded tables: " + err.Error()) // a broken build; a test reads them
 	}
@@ -35,9 +38,13 @@ const (
 	otherLetter                    // a letter to one of Python and Hugging Face, not to both
 	otherNumber                    // a number likewise
 	shaped                         // a ligature or of unusual width
+	assigned                       // of no category C: not a control, a format, private or unassigned
+	separator                      // category Zs
+	mark                           // category Mn
+	punctuation                    // of a category P; the last of 16 bits
 )
 
-// tables holds what tables.txt says, ready for use.
+// tables holds what tables.txt and tables_bert.txt say, ready for use.
 type tables struct {
 	properties pages[uint16]
 	categories pages[uint32] // of mojibake: bits of badness.go
@@ -106,6 +113,7 @@ func parseTables(text string) (*tables, error) {
 var propertySections = map[string]uint16{
 	"letter": letter, "number": number, "space": space, "word": word, "cased": cased, "ignorable": ignorable,
 	"decimal": decimal, "blank": blank, "late": late, "other-letter": otherLetter, "other-number": otherNumber,
+	"assigned": assigned, "separator": separator, "mark": mark, "punctuation": punctuation,
 }
 
 // add enters one word of a section.

@@ -1,19 +1,22 @@
-// Package token turns text into the ids that CLIP's text networks read: the
-// byte-level byte-pair encoding of openai/CLIP, and the two ways in which others
-// prepare text for the same vocabulary. The ids are equal, text by text, to those of
+// Package token turns text into the ids that text networks read. [CLIP] is the
+// byte-level byte-pair encoding of openai/CLIP, with the two ways in which others
+// prepare text for the same vocabulary; [BERT] is the WordPiece of bert-base-uncased,
+// which ImageReward reads prompts with. The ids are equal, text by text, to those of
 // the authors' own packages, the repair of badly encoded text included.
 //
 // # Tables
 //
 // Which characters are letters, how they are lowered and composed, what HTML names
-// mean: all of that comes from tables.txt, which is written out of the reference
-// (reference/token_clip.py) and never from the Go release. So ids do not change when
-// Go or Unicode does. The reference has tables of several ages itself, and these
+// mean: all of that comes from tables.txt and tables_bert.txt, which are written out
+// of the references (reference/token_clip.py, token_bert.py) and never from the Go
+// release. So ids do not change when Go or Unicode does. CLIP's references have
+// tables of several ages themselves, and these
 // are kept: letters and numbers are those of Unicode 18.0 (Python's regex module);
 // lower case, composition and white space are those of Unicode 14.0 (CPython 3.11);
 // Hugging Face's library has tables of its own, some older and some newer, and its
-// variant follows them. So a Python of another release can differ from this in
-// characters that were added to Unicode after version 14, and in no others.
+// variant follows them. All that BERT's asks is of Unicode 14.0. So a Python of
+// another release can differ from this in characters that were added to Unicode
+// after version 14, and in no others.
 //
 // # Input
 //

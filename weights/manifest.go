@@ -38,8 +38,9 @@ func (m Model) Size() int64 {
 
 // Containers that hold no tensors of their own and that [Open] does not read.
 const (
-	ZipFiles Container = "zip of files" // several checkpoints and what belongs to them
-	GzipText Container = "gzip text"    // one text file
+	ZipFiles  Container = "zip of files" // several checkpoints and what belongs to them
+	GzipText  Container = "gzip text"    // one text file
+	PlainText Container = "text"
 )
 
 // A File is one file of a model.
@@ -55,7 +56,8 @@ type File struct {
 // Manifest returns every model this build knows, in the order users see. The
 // rows are the caller's own.
 func Manifest() []Model {
-	return slices.Concat(coreModels(), clipModels(), headModels(), dreamsimModels(), preferenceModels(), trunkModels(), inceptionModels())
+	return slices.Concat(coreModels(), clipModels(), headModels(), dreamsimModels(), preferenceModels(), rewardModels(),
+		trunkModels(), inceptionModels())
 }
 
 // find returns the named row.

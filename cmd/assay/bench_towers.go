@@ -120,14 +120,14 @@ func benchTower(ctx context.Context, c *cobra.Command, w world, f benchFlags, na
 		return r, err
 	}
 	start = time.Now()
-	if _, err := in.Embeddings(ctx, metric.NewPicture(images[0])); err != nil {
+	if err := in.Exercise(ctx, metric.NewPicture(images[0])); err != nil {
 		return r, err
 	}
 	r.FirstMillis = millis(time.Since(start))
 	if err := r.rounds(ctx, f, in, callers, files, images); err != nil {
 		return r, err
 	}
-	if nn.Precision(f.towers.precision) != nn.Float32 {
+	if nn.Precision(f.towers.precision) != nn.Float32 && len(in.TowerIdentities()) > 0 {
 		if r.Agreement, err = agree(ctx, c, w, f.towers, callers, in, images); err != nil {
 			return r, err
 		}
@@ -160,16 +160,14 @@ func (r *towerReport) rounds(ctx context.Context, f benchFlags, in *metric.Instr
 		}
 	}
 	network := func(ctx context.Context, i int) error {
-		_, err := in.Embeddings(ctx, metric.NewPicture(small[i%len(small)]))
-		return err
+		return in.Exercise(ctx, metric.NewPicture(small[i%len(small)]))
 	}
 	whole := func(ctx context.Context, i int) error {
 		img, _, err := pixel.Decode(ctx, files[i%len(files)], f.limits.limits())
 		if err != nil {
 			return err
 		}
-		_, err = in.Embeddings(ctx, metric.NewPicture(img))
-		return err
+		return in.Exercise(ctx, metric.NewPicture(img))
 	}
 	n := max(2*callers, f.images)
 	var alone, ends, peaks, shares []float64
