@@ -108,7 +108,7 @@ func (v PublishedValue) Agrees(got []float64) (off float64, ok bool) {
 // at hand are not among them (jmhessel/clipscore's README), nor those that are
 // known not to be reproducible (LAION's own notebook, 4.0330).
 func Published() []PublishedValue {
-	return append(append(publishedCLIP(), publishedLAION()...), publishedOthers()...)
+	return append(append(append(publishedCLIP(), publishedLAION()...), publishedOthers()...), publishedNIMA()...)
 }
 
 func publishedCLIP() []PublishedValue {
