@@ -109,6 +109,7 @@ type Instrument struct {
 	prompted func(context.Context, *Picture, string) (float64, []string, error)
 	embed    func(context.Context, *Picture) ([]float32, error)
 	style    func(context.Context, *Picture) (Style, error)
+	rating   func(context.Context, *Picture) (Rating, error)
 	towers   []*vision // whose embeddings it reads
 	inner    []*vision // whose outputs it reads, which are no embeddings
 	exercise *exercise // of networks beside the towers'; nil if there are none

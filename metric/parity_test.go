@@ -47,6 +47,7 @@ func parityCases() []parityCase {
 		{"hps-v2", true, prompted(hpsRow("hps-v2", true), "hps-v2", 1)},
 		{"hps-v2.1", true, prompted(hpsRow("hps-v2.1", true), "hps-v2.1", 1)},
 	}
+	cases = append(cases, nimaParity()...)
 	for _, v := range dreamSimVariants() {
 		if name := v.towers[0].models[0]; name != "dreamsim-dino" {
 			cases = append(cases, parityCase{name, true, dreamSimDistances})

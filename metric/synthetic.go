@@ -122,6 +122,8 @@ func officialOf(m weights.Model, seed uint64) (official, error) {
 		err = o.imageReward()
 	case strings.HasPrefix(name, "dreamsim-"):
 		err = o.dreamSim(strings.TrimPrefix(name, "dreamsim-"))
+	case strings.HasPrefix(name, "nima-"):
+		o.nima(name)
 	default:
 		err = fmt.Errorf("model %s cannot be made up; run: assay models pull %s: %w", name, name, assay.ErrUnavailable)
 	}

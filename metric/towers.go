@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/backbone"
 	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/token"
 )
@@ -29,6 +30,11 @@ type TowerOptions struct {
 	// torchvision did before about 0.17, when they were published. It is part
 	// of their Preparation.
 	PlainBicubic bool
+	// NIMAPadding says where the NIMA networks put the zeros of their strided
+	// convolutions: [backbone.Keras21] if empty, as in the Keras that the weights
+	// were trained with. [backbone.TF2] is what idealo's code does since it moved
+	// to TensorFlow 2. It is part of their Preparation.
+	NIMAPadding backbone.Padding
 	// StyleProbe is the path of a linear probe that replaces the zero-shot
 	// classifier of the style instrument whose tower it was trained on; see
 	// [StyleProbeHelp]. The other style instrument then fails to open.
@@ -63,6 +69,9 @@ func NewTowers(m Models, e Engine, opt TowerOptions) *Towers {
 	}
 	if opt.Precision == "" {
 		opt.Precision = nn.Float32
+	}
+	if opt.NIMAPadding == "" {
+		opt.NIMAPadding = backbone.Keras21
 	}
 	t := &Towers{models: m, engine: e, opt: opt, pool: newPool(opt.Budget)}
 	t.texts.limit = keptTexts
@@ -155,7 +164,7 @@ func on(rows ...towerRow) func(TowerOptions) []towerRow {
 // towered lists them, in the order users see. The list is made once, because
 // pages look instruments up by the hundred; nobody may change it.
 var towered = sync.OnceValue(func() []towerInstrument {
-	return slices.Concat(clipScores(), aesthetics(), dreamSims(), preferences(), imageRewards(), styles(),
+	return slices.Concat(clipScores(), aesthetics(), dreamSims(), preferences(), imageRewards(), styles(), nimas(),
 		lpipsPairs(), distsPairs())
 })
 

@@ -17,6 +17,18 @@ func (b *Builder) Div(x, y Value) Value { return b.binary("Div", x, y) }
 // Relu returns max(x, 0) element by element.
 func (b *Builder) Relu(x Value) Value { return b.unary("Relu", x) }
 
+// Clip returns every element moved into [lo, hi]: with 0 and 6 the activation of
+// MobileNets.
+func (b *Builder) Clip(x Value, lo, hi float32) Value {
+	if !b.floats("clip", x) {
+		return Value{}
+	}
+	if !(lo <= hi) {
+		return b.Fail("clip: bounds %v and %v", lo, hi)
+	}
+	return b.node("Clip", x.shape, Float32, []Value{x, b.Scalar(lo), b.Scalar(hi)})
+}
+
 // Sigmoid returns 1 / (1 + e^−x) element by element.
 func (b *Builder) Sigmoid(x Value) Value { return b.unary("Sigmoid", x) }
 

@@ -99,6 +99,7 @@ func TestOperatorMistakes(t *testing.T) {
 		"relu of ints":          {func(b *Builder) { b.Relu(b.Cast(b.Input("x", 2), Int64)) }, "int64"},
 		"relu of nothing":       {func(b *Builder) { b.Relu(Value{}) }, "argument 0"},
 		"another graph's value": {func(b *Builder) { b.Relu(NewBuilder(nil).Input("x", 1)) }, "not a value of this graph"},
+		"clip bounds":           {func(b *Builder) { b.Clip(b.Input("x", 2), 6, 0) }, "6 and 0"},
 		"cast":                  {func(b *Builder) { b.Cast(b.Input("x", 2), 10) }, "float16"},
 		"softmax":               {func(b *Builder) { b.Softmax(b.Input("x", 2, 3), 2) }, "axis 2"},
 		"concat shapes":         {func(b *Builder) { b.Concat(0, b.Input("x", 2, 3), b.Input("y", 2, 4)) }, "[2 4]"},

@@ -2,6 +2,9 @@ package pixel
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"image"
 	"image/color"
@@ -178,6 +181,28 @@ func TestFIDResizers(t *testing.T) {
 		// resizer of TF1 is off by more than 1.
 		if tol := float64(len(torch)) / (1 << 26); math.Abs(sum-c.torchSum) > tol {
 			t.Errorf("%s: torch bilinear: sum %.6f, want %.5f", c.file, sum, c.torchSum)
+		}
+	}
+}
+
+// TestNearestPixels holds the indices against Pillow's, for every width from 1 to
+// 4096; reference/pixel_nearest.py prints the sums.
+func TestNearestPixels(t *testing.T) {
+	for out, want := range map[int]string{
+		224:  "badb395c0416f9cbf22bcf8838379f7f1fe75d2593c6e5bb5f76c83bf47158b1",
+		64:   "8f4a4943c3a09be086c59a0efbbc5b282ffbf3be11e99fca0ab957001d38337e",
+		299:  "cc7a59143feac5b8c96bfcbee6ed0f951688a05d54238b560169c787b80a616c",
+		336:  "99457ab1deb5deb0d1b57d623f8f4d2e2cb4b6f7a7e663b3ffb5e46018d4e2c1",
+		1000: "ef99a03b344751c1b332f6be6c3609265f10d6a0a3eb1205ea86d82637daaf82",
+	} {
+		h := sha256.New()
+		for in := 1; in <= 4096; in++ {
+			for _, i := range nearestScaled(in, out) {
+				h.Write(binary.LittleEndian.AppendUint32(nil, uint32(i)))
+			}
+		}
+		if got := hex.EncodeToString(h.Sum(nil)); got != want {
+			t.Errorf("to %d: SHA-256 of the indices %s, Pillow's is %s", out, got, want)
 		}
 	}
 }

@@ -364,34 +364,84 @@ func (c *controls) percentile() (assay.Threshold, error) {
 // errNoGuard is why a style threshold has no guard.
 var errNoGuard = fmt.Errorf("no instrument at hand reads whether it is art: %w", assay.ErrUnavailable)
 
-// floor chooses the instrument that tells one kind of damage best.
+// floor chooses the instrument that serves the gate of one kind of damage: the
+// preferred one, unless the controls show beyond doubt that another tells that
+// damage better; without one, whichever tells it best.
 func (c *controls) floor(k int, d edit) (assay.Threshold, error) {
-	var best gate.Calibration
-	var chosen *metric.Instrument
+	var best, first *floored
 	for _, in := range c.candidates {
-		var intact, damaged []float64
-		for _, row := range c.rows {
-			a, okA := row.intact[in.Name]
-			b, okB := row.damaged[k][in.Name]
-			if okA && okB {
-				intact, damaged = append(intact, a), append(damaged, b)
-			}
-		}
-		cal, err := gate.Floor(intact, map[string][]float64{d.name: damaged}, string(in.Better), gate.FloorOptions{FalseRefusal: c.s.opt.FalseRefusal})
+		f, err := c.floorBy(in, k, d)
 		if errors.Is(err, assay.ErrUnavailable) {
 			continue // too few images could be read by this one
 		}
 		if err != nil {
-			return assay.Threshold{}, fmt.Errorf("%s by %s: %w", technicalGate(d.kind), in.Name, err)
+			return assay.Threshold{}, err
 		}
-		if chosen == nil || better(cal, best) {
-			best, chosen = cal, in
+		if best == nil || better(f.cal, best.cal) {
+			best = f
+		}
+		if in == c.preferred() {
+			first = f
 		}
 	}
-	if chosen == nil {
+	if best == nil {
 		return assay.Threshold{}, fmt.Errorf("%s: no instrument: %w", technicalGate(d.kind), assay.ErrUnavailable)
 	}
-	return best.Threshold(chosen.Identity(), c.s.name, technicalGate(d.kind), c.s.opt.Now())
+	switch {
+	case first == nil:
+	case beyondDoubt(best.cal, first.cal):
+		best.cal.Reason += fmt.Sprintf("; read by %s, as %s, which is preferred where it is installed, %s", best.in.Name, first.in.Name, caught(first.cal))
+	default:
+		if best != first {
+			first.cal.Reason += fmt.Sprintf("; read by %s, which is preferred where it is installed: %s %s, no more beyond doubt",
+				first.in.Name, best.in.Name, caught(best.cal))
+		}
+		best = first
+	}
+	return best.cal.Threshold(best.in.Identity(), c.s.name, technicalGate(d.kind), c.s.opt.Now())
+}
+
+// A floored is the floor that one instrument gives.
+type floored struct {
+	in  *metric.Instrument
+	cal gate.Calibration
+}
+
+// floorBy computes the floor of one instrument for one kind of damage.
+func (c *controls) floorBy(in *metric.Instrument, k int, d edit) (*floored, error) {
+	var intact, damaged []float64
+	for _, row := range c.rows {
+		a, okA := row.intact[in.Name]
+		b, okB := row.damaged[k][in.Name]
+		if okA && okB {
+			intact, damaged = append(intact, a), append(damaged, b)
+		}
+	}
+	cal, err := gate.Floor(intact, map[string][]float64{d.name: damaged}, string(in.Better), gate.FloorOptions{FalseRefusal: c.s.opt.FalseRefusal})
+	if err != nil {
+		return nil, fmt.Errorf("%s by %s: %w", technicalGate(d.kind), in.Name, err)
+	}
+	return &floored{in, cal}, nil
+}
+
+// beyondDoubt reports whether a tells damage better than b whatever the luck of
+// the sample: a can be enforced and b cannot, or the intervals of what they catch
+// do not meet.
+func beyondDoubt(a, b gate.Calibration) bool {
+	if a.Mode != b.Mode {
+		return a.Mode == assay.Enforced
+	}
+	x, y := a.Evidence.Floor.Detection, b.Evidence.Floor.Detection
+	return x != nil && y != nil && x.Lo > y.Hi
+}
+
+// caught says how much of the damage a floor catches.
+func caught(c gate.Calibration) string {
+	d := c.Evidence.Floor.Detection
+	if d == nil {
+		return "was shown no damaged copies"
+	}
+	return fmt.Sprintf("catches %d of %d damaged copies", d.K, d.N)
 }
 
 // better prefers what can be enforced, then what detects more.

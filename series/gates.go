@@ -57,6 +57,12 @@ func distances() []string {
 		"dreamsim-dino", "dreamsim-dino-patch", "dreamsim-clip", "lpips-squeeze-64", sketchInstrument}
 }
 
+// technicals are the networks that serve the technical gates unless the controls
+// show that a formula catches more of a kind of damage: those that were trained on
+// damaged pictures. Others serve only if they are named: what was trained on taste
+// refuses what it does not like.
+func technicals() []string { return []string{"nima-technical"} }
+
 // styles are the instruments that may serve the style gate, the best first.
 func styles() []string { return []string{"style", "style-openai"} }
 
@@ -145,9 +151,8 @@ func (s *Series) checkOptions() error {
 	return nil
 }
 
-// candidates are the instruments that may serve a technical gate. Networks are
-// among them only if they are named: what was trained on taste refuses what it
-// does not like, and reading every damaged copy with it takes long.
+// candidates are the instruments that may serve a technical gate: those that the
+// options name, else formulas and [technicals].
 func (s *Series) candidates() []*metric.Instrument {
 	return slices.DeleteFunc(s.imageInstruments(), func(in *metric.Instrument) bool {
 		if s.usable(in) != "" || in.Better == metric.Descriptor {
@@ -156,8 +161,22 @@ func (s *Series) candidates() []*metric.Instrument {
 		if len(s.opt.Technical) > 0 {
 			return !slices.Contains(s.opt.Technical, in.Name)
 		}
-		return in.Graph
+		return in.Graph && !slices.Contains(technicals(), in.Name)
 	})
+}
+
+// preferred is the candidate that serves a technical gate unless controls show
+// that another catches more: nil if there is none, or if the options name who may.
+func (c *controls) preferred() *metric.Instrument {
+	if len(c.s.opt.Technical) > 0 {
+		return nil
+	}
+	for _, name := range technicals() {
+		if i := slices.IndexFunc(c.candidates, func(in *metric.Instrument) bool { return in.Name == name }); i >= 0 {
+			return c.candidates[i]
+		}
+	}
+	return nil
 }
 
 // bestDistance is the instrument the diversity gate should read: the one

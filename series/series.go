@@ -76,7 +76,7 @@ type Options struct {
 	Distance       string       // instrument of the diversity gate; empty means the best installed
 	Adherence      string       // instrument of the adherence gate, one that reads images with prompts; empty means the best CLIP Score installed
 	Style          string       // instrument of the style gate; empty means the best installed
-	Technical      []string     // instruments that may serve the technical gates; empty means all installed that have a better direction and run no network
+	Technical      []string     // instruments that may serve the technical gates; empty means all installed formulas that have a better direction, and nima-technical
 	Warmup         int          // images before thresholds are computed from controls; 0 means 24
 	SameQuantile   float64      // quantile of the controls' distances that is the diversity threshold; 0 means 0.95
 	ChanceQuantile float64      // quantile of the readings with other images' prompts that is the adherence threshold; 0 means 0.95

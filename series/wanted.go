@@ -24,12 +24,26 @@ func (o Options) Serving(installed func(name string) bool) []Serving {
 	}
 }
 
+// TechnicalServing names what serves the technical gates before controls have been seen:
+// the instruments that the options name, else the best network for it that is
+// installed, which stays unless the controls show that a formula catches more of a
+// kind of damage. It is empty where formulas alone serve.
+func (o Options) TechnicalServing(installed func(name string) bool) []string {
+	if len(o.Technical) > 0 {
+		return slices.Clone(o.Technical)
+	}
+	if i := slices.IndexFunc(technicals(), installed); i >= 0 {
+		return technicals()[i : i+1]
+	}
+	return nil
+}
+
 // Wanted names the instruments that the gates and the map of a series with these
 // options stand on. Whoever opens instruments for a series can leave the others
 // closed.
 func (o Options) Wanted(installed func(name string) bool) []string {
 	o = o.withDefaults()
-	names := append([]string{sketchInstrument}, o.Technical...)
+	names := append([]string{sketchInstrument}, o.TechnicalServing(installed)...)
 	for _, s := range o.Serving(installed) {
 		names = append(names, s.Instrument, guards()[s.Instrument])
 	}

@@ -169,36 +169,43 @@ func (c *Cache) check(ctx context.Context, m Model, f File, again bool) (verifie
 			m.Name, path, pull, assay.ErrUnavailable)
 	}
 	memory, known := recall(path)
-	if !known && f.SHA256 == "" {
+	if !known && !f.published() {
 		return verified{}, fmt.Errorf("model %s: %s was not pulled by assay, and upstream publishes no digest to compare it with; %s: %w",
 			m.Name, path, pull, assay.ErrUnavailable)
 	}
 	official := f
-	if f.SHA256 == "" || memory.Synthetic != nil { // pinned by the first pull, or by who made it
+	if !f.published() || memory.Synthetic != nil { // pinned by the first pull, or by who made it
 		f.Size, f.SHA256 = memory.Size, memory.SHA256
 	}
 	if memory.Synthetic != nil {
 		pull = fmt.Sprintf("it held synthetic weights; remove it and make them again with assay models synth %s, or pull into another folder", m.Name)
 	}
-	if f.Size != 0 && info.Size() != f.Size && info.Size() != official.Size {
+	anySize := official.Size == 0 && official.published() // the official file may be of this one
+	if f.Size != 0 && info.Size() != f.Size && info.Size() != official.Size && !anySize {
 		return verified{}, fmt.Errorf("model %s: %s has %d bytes, want %d; %s: %w",
 			m.Name, path, info.Size(), f.Size, pull, assay.ErrUnavailable)
 	}
-	if !again && known && memory.matches(info) && memory.SHA256 == f.SHA256 {
+	if !again && known && memory.matches(info) && f.unlike(memory.SHA256, memory.GitBlob) == "" {
 		return memory, nil
 	}
 	sum, err := hashFile(ctx, path)
 	if err != nil {
 		return verified{}, fmt.Errorf("model %s: %w", m.Name, err)
 	}
-	if memory.Synthetic != nil && sum == official.SHA256 {
+	blob, err := official.blobOf(ctx, path)
+	if err != nil {
+		return verified{}, fmt.Errorf("model %s: %w", m.Name, err)
+	}
+	if memory.Synthetic != nil && official.published() && official.unlike(sum, blob) == "" {
 		f, memory = official, verified{} // the official file was put in its place
 	}
-	if sum != f.SHA256 {
-		return verified{}, fmt.Errorf("model %s: %s is damaged: its SHA-256 is %s, want %s; %s: %w",
-			m.Name, path, sum, f.SHA256, pull, assay.ErrUnavailable)
+	if fault := f.unlike(sum, blob); fault != "" {
+		return verified{}, fmt.Errorf("model %s: %s is damaged: it has %s; %s: %w", m.Name, path, fault, pull, assay.ErrUnavailable)
 	}
 	memory.Size, memory.SHA256, memory.Changed = info.Size(), sum, info.ModTime().UnixNano()
+	if memory.Synthetic == nil {
+		memory.GitBlob = blob
+	}
 	_ = memory.write(path) // only saves time; a folder that cannot be written costs a hash at each use
 	return memory, nil
 }
@@ -207,9 +214,10 @@ func (c *Cache) check(ctx context.Context, m Model, f File, again bool) (verifie
 type verified struct {
 	SHA256  string `json:"sha256"`
 	Size    int64  `json:"size"`
-	Changed int64  `json:"changed"`          // modification time, nanoseconds since 1970
-	Source  string `json:"source,omitempty"` // URL or path it was pulled from
-	Pinned  bool   `json:"pinned,omitempty"` // the digest is the first pull's, not the manifest's
+	Changed int64  `json:"changed"`            // modification time, nanoseconds since 1970
+	GitBlob string `json:"git_blob,omitempty"` // if that is what the manifest compares
+	Source  string `json:"source,omitempty"`   // URL or path it was pulled from
+	Pinned  bool   `json:"pinned,omitempty"`   // the digest is the first pull's, not the manifest's
 
 	// Synthetic is the seed of made-up weights, nil for official ones. The digest
 	// is then the file's own, not the manifest's.

@@ -2,6 +2,7 @@ package weights
 
 import (
 	"context"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -24,6 +25,8 @@ func TestManifest(t *testing.T) {
 		"dreamsim-synclr": true, "dreamsim-dino-patch": true, "dreamsim-dinov2-patch": true,
 		"dino-vitb16": true, "dinov2-vitb14": true, "hps-v2": true, "hps-v2.1": true,
 	}
+	// These are files of a repository, whose git names them.
+	blob := map[string]bool{"nima-aesthetic": true, "nima-technical": true}
 	seen, files := map[string]bool{}, map[string]bool{}
 	for _, m := range Manifest() {
 		if seen[m.Name] || m.Name == "" || len(m.Files) == 0 {
@@ -52,8 +55,11 @@ func TestManifest(t *testing.T) {
 			if sum, err := hex.DecodeString(f.SHA256); err != nil || (len(sum) != sha256.Size && f.SHA256 != "") || f.Size < 0 {
 				t.Errorf("%s: SHA-256 %q, size %d", f.Name, f.SHA256, f.Size)
 			}
-			if pinned := f.SHA256 == ""; pinned != noDigest[m.Name] {
+			if pinned := f.SHA256 == ""; pinned != (noDigest[m.Name] || blob[m.Name]) {
 				t.Errorf("%s: SHA-256 %q, but upstream publishes one is %v", f.Name, f.SHA256, !noDigest[m.Name])
+			}
+			if sum, err := hex.DecodeString(f.GitBlob); err != nil || (len(sum) == sha1.Size) != blob[m.Name] || !blob[m.Name] && f.GitBlob != "" {
+				t.Errorf("%s: git blob %q", f.Name, f.GitBlob)
 			}
 			if files[f.Name] { // a mirror that finds files by name would mix them up
 				t.Errorf("%s: another model has a file of this name", f.Name)

@@ -20,7 +20,8 @@ import (
 // Tensors inside nested dictionaries, lists and tuples are named by their path,
 // its parts joined with dots: "state_dict.visual.proj", "layers.0.weight". See
 // [Checkpoint.Sub] for dropping such a prefix. A file that holds one tensor and
-// no dictionary names it "tensor".
+// no dictionary names it "tensor". Datasets of an HDF5 file are named by their path,
+// its parts joined with slashes: "conv1/conv1/kernel:0".
 type Checkpoint struct {
 	in        *input
 	file      string // path given to Open; empty if there is none
@@ -329,8 +330,9 @@ func (h tensorHash) tensor(name string, d dtype, shape []int) {
 func (h tensorHash) String() string { return hex.EncodeToString(h.Sum(nil)) }
 
 // Metadata returns what the file says beside its tensors: the __metadata__ of a
-// safetensors file, or the text, numbers and truth values at the top level of a
-// PyTorch file ("epoch", "arch"), as text. It may be empty. Nothing in assay
+// safetensors file, the text, numbers and truth values at the top level of a
+// PyTorch file ("epoch", "arch"), as text, or the texts at the root of an HDF5
+// file ("keras_version"; lists such as "layer_names" with a newline between). It may be empty. Nothing in assay
 // depends on it. The map is the caller's own.
 func (c *Checkpoint) Metadata() map[string]string {
 	out := make(map[string]string, len(c.metadata))

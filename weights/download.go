@@ -114,7 +114,7 @@ func (d *download) resumeAt(part *os.File, source string) (int64, error) {
 	have := info.Size()
 	// Without a published digest only the server's own validator can tell
 	// whether the rest belongs to what is here.
-	if (d.Size != 0 && have > d.Size) || (d.SHA256 == "" && d.tag(source) == "") {
+	if (d.Size != 0 && have > d.Size) || (!d.published() && d.tag(source) == "") {
 		return 0, part.Truncate(0)
 	}
 	return have, nil
@@ -273,7 +273,7 @@ func (d *download) discard() {
 
 // copyFromFolder completes the part from a mirror folder and returns the path it
 // came from. A file is taken if its size and SHA-256 are right, whatever its name;
-// where the manifest has no digest, by name alone.
+// where the manifest has no SHA-256, by name, and git's name of its contents if known.
 func (d *download) copyFromFolder(ctx context.Context, mirror string) (string, error) {
 	source, err := d.search(ctx, mirror)
 	if err != nil {
@@ -283,6 +283,9 @@ func (d *download) copyFromFolder(ctx context.Context, mirror string) (string, e
 		want := fmt.Sprintf("of %d bytes with SHA-256 %s", d.Size, d.SHA256)
 		if d.SHA256 == "" {
 			want = "named " + d.Name
+		}
+		if d.SHA256 == "" && d.GitBlob != "" {
+			want += " with git blob " + d.GitBlob
 		}
 		return "", fmt.Errorf("mirror %s: no file in it is the one %s; put it there, or unset %s to use %s: %w",
 			mirror, want, EnvMirror, d.URL, assay.ErrUnavailable)
@@ -358,7 +361,11 @@ func (d *download) is(ctx context.Context, path string) (bool, error) {
 		return false, nil
 	}
 	if d.SHA256 == "" {
-		return filepath.Base(path) == d.Name, nil
+		if filepath.Base(path) != d.Name || d.GitBlob == "" {
+			return filepath.Base(path) == d.Name, nil
+		}
+		blob, err := gitBlob(ctx, path)
+		return blob == d.GitBlob, err
 	}
 	sum, err := hashFile(ctx, path)
 	return sum == d.SHA256, err

@@ -358,7 +358,7 @@ func TestSafetensorsRules(t *testing.T) {
 func TestOtherFiles(t *testing.T) {
 	for name, c := range map[string]struct{ head, want string }{
 		"empty": {"", "an empty file"}, "page": {" \n<!DOCTYPE html><html>", "a web page"},
-		"hdf5": {"\x89HDF\r\n\x1a\n....", "HDF5"}, "lfs": {"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"},
+		"lfs":    {"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"},
 		"pickle": {"\x80\x02}q\x00.", "torch.save did not write"}, "protocol 4": {"\x80\x04\x95", "protocol 4"},
 		"tar":   {strings.Repeat("\x00", 257) + "ustar", "tar archive"},
 		"svm":   {"svm_type epsilon_svr\n", "LIBSVM"},

@@ -49,6 +49,7 @@ type File struct {
 	URL       string    // official address, of one fixed version
 	Size      int64     // bytes; 0 if upstream does not say, then the first pull pins it
 	SHA256    string    // 64 hex digits; empty if upstream publishes none, then the first pull pins it
+	GitBlob   string    // where SHA256 is empty: 40 hex digits that git calls the contents by, compared at every pull; empty if there is no repository
 	Container Container // how to read it
 	Wheel     *Wheel    // a Python package that has the file too; nil if none does
 }
@@ -57,7 +58,7 @@ type File struct {
 // rows are the caller's own.
 func Manifest() []Model {
 	return slices.Concat(coreModels(), clipModels(), headModels(), dreamsimModels(), preferenceModels(), rewardModels(),
-		trunkModels(), inceptionModels())
+		nimaModels(), trunkModels(), inceptionModels())
 }
 
 // find returns the named row.

@@ -129,7 +129,7 @@ func (c *Cache) pullFile(ctx context.Context, m Model, f File, opt PullOptions) 
 	if !errors.Is(err, assay.ErrUnavailable) {
 		return err
 	}
-	if old, known := recall(path); known && f.SHA256 == "" && old.Synthetic == nil { // a pin outlives the file
+	if old, known := recall(path); known && !f.published() && old.Synthetic == nil { // a pin outlives the file
 		f.Size, f.SHA256 = old.Size, old.SHA256
 	}
 	d := &download{File: f, path: path, part: path + ".part", opt: opt}
@@ -154,10 +154,13 @@ func (c *Cache) install(ctx context.Context, d *download, source string) error {
 	if err != nil {
 		return err
 	}
-	if d.SHA256 != "" && sum != d.SHA256 {
+	blob, err := d.blobOf(ctx, d.part)
+	if err != nil {
+		return err
+	}
+	if fault := d.unlike(sum, blob); fault != "" {
 		d.discard()
-		return fmt.Errorf("%s has SHA-256 %s, want %s: another file, or a damaged one; "+
-			"it was removed: %w", source, sum, d.SHA256, assay.ErrConflict)
+		return fmt.Errorf("%s has %s: another file, or a damaged one; it was removed: %w", source, fault, assay.ErrConflict)
 	}
 	if err := os.Rename(d.part, d.path); err != nil {
 		return err
@@ -168,8 +171,8 @@ func (c *Cache) install(ctx context.Context, d *download, source string) error {
 	if err != nil {
 		return err
 	}
-	v := verified{SHA256: sum, Size: info.Size(), Changed: info.ModTime().UnixNano(), Source: source}
-	if d.SHA256 == "" {
+	v := verified{SHA256: sum, Size: info.Size(), Changed: info.ModTime().UnixNano(), GitBlob: blob, Source: source}
+	if !d.published() {
 		v.Pinned = true
 		d.opt.Note(fmt.Sprintf("%s: upstream publishes no digest; SHA-256 %s is pinned from now on", d.Name, sum))
 	}

@@ -32,20 +32,21 @@ const (
 	TorchScript Container = "torchscript"  // torch.jit.save: a module with its program, which is never read
 	TorchLegacy Container = "torch legacy" // torch.save before that: a stream of pickles
 	NPZ         Container = "npz"          // numpy.savez, numpy.savez_compressed
+	HDF5        Container = "hdf5"         // Keras' save_weights, h5py
 	SVRText     Container = "libsvm text"
 )
 
 // supported ends the message of every refusal of a container.
-const supported = "supported are safetensors, PyTorch zip, TorchScript, PyTorch legacy streams and NumPy .npz"
+const supported = "supported are safetensors, PyTorch zip, TorchScript, PyTorch legacy streams, HDF5 and NumPy .npz"
 
 // Limits bound what a checkpoint may ask of the reader, beside the bounds that
 // follow from the file's own size. The zero Limits is a good choice.
 type Limits struct {
-	// Header is the longest safetensors header, pickle or .npy header that is
-	// read, in bytes. 0 means 100,000,000, the bound of the safetensors
+	// Header is the longest safetensors header, pickle, .npy header or structure of
+	// an HDF5 file that is read, in bytes. 0 means 100,000,000, the bound of the safetensors
 	// reference implementation.
 	Header int64
-	// Depth is how deep dictionaries, lists and tuples may nest. 0 means 64;
+	// Depth is how deep dictionaries, lists, tuples and groups may nest. 0 means 64;
 	// published checkpoints use up to 6.
 	Depth int
 	// Tensors is the largest number of tensors. 0 means 1,048,576.
@@ -116,6 +117,8 @@ func parse(r io.ReaderAt, size int64, label string, lim Limits) (*Checkpoint, er
 		return parseZip(in)
 	case bytes.HasPrefix(head, torchMagic):
 		return parseLegacy(in)
+	case bytes.HasPrefix(head, hdf5Magic):
+		return parseHDF5(in)
 	case looksSafetensors(head, size):
 		return parseSafetensors(in)
 	}
@@ -133,7 +136,6 @@ var signatures = []struct {
 	name  string
 }{
 	{0, "PK\x05\x06", "an empty zip archive"},
-	{0, "\x89HDF\r\n\x1a\n", "an HDF5 file (Keras weights, MATLAB 7.3)"},
 	{0, "MATLAB 5.0 MAT-file", "a MATLAB 5 file"},
 	{0, "\x93NUMPY", "a single NumPy array (.npy)"},
 	{0, "GGUF", "a GGUF file"},

@@ -125,8 +125,14 @@ func examineInstruments(installed map[string]bool, runtime bool) []finding {
 
 // examineGates tells what a new series' gates would read: the best installed.
 func examineGates(ready []string) []finding {
-	var out []finding
-	for _, s := range (series.Options{}).Serving(func(name string) bool { return slices.Contains(ready, name) }) {
+	installed := func(name string) bool { return slices.Contains(ready, name) }
+	technical := finding{What: "gates technical-*", Works: true, Detail: "read the formula that catches most of each damage on the series' own images; " +
+		"with nima-technical (assay models pull nima-technical) they would read that"}
+	if names := (series.Options{}).TechnicalServing(installed); len(names) > 0 {
+		technical.Detail = "read " + names[0] + ", the best installed, unless controls show that a formula catches more of a damage"
+	}
+	out := []finding{technical}
+	for _, s := range (series.Options{}).Serving(installed) {
 		f := finding{What: "gate " + s.Gate, Works: s.Instrument != "", Detail: "reads " + s.Instrument + ", the best installed"}
 		if !f.Works {
 			f.Detail, f.Remedy = "no instrument that could serve it is installed", remedies[s.Gate]

@@ -115,6 +115,8 @@ type fileJSON struct {
 	URL    string `json:"url"`
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
+
+	GitBlob string `json:"git_blob,omitempty"` // what it is compared by where sha256 is empty
 }
 
 func modelsJSON(cache *weights.Cache) []modelJSON {
@@ -123,7 +125,7 @@ func modelsJSON(cache *weights.Cache) []modelJSON {
 		row := modelJSON{Name: m.Name, Tier: string(m.Tier), Licence: m.Licence, LicenceURL: m.LicenceURL, Serves: m.Serves,
 			Source: m.Source, Paper: m.Paper, Reference: m.Reference, Dir: m.Dir, Installed: m.Missing == nil}
 		for _, f := range m.Files {
-			row.Files = append(row.Files, fileJSON{f.Name, f.URL, f.Size, f.SHA256})
+			row.Files = append(row.Files, fileJSON{f.Name, f.URL, f.Size, f.SHA256, f.GitBlob})
 		}
 		out = append(out, row)
 	}

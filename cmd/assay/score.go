@@ -68,8 +68,11 @@ type scored struct {
 	Path     string          `json:"path"`
 	Digest   assay.Digest    `json:"digest,omitzero"`
 	Readings []assay.Reading `json:"readings"`
-	Missing  []string        `json:"missing,omitempty"` // instruments that could not read this image, and why
-	Error    string          `json:"error,omitempty"`
+	// Ratings are the whole distributions of marks, by the instruments that predict
+	// one; a reading is the mean.
+	Ratings map[string]metric.Rating `json:"ratings,omitempty"`
+	Missing []string                 `json:"missing,omitempty"` // instruments that could not read this image, and why
+	Error   string                   `json:"error,omitempty"`
 }
 
 func score(ctx context.Context, c *cobra.Command, w world, f *scoreFlags, args []string) (err error) {
@@ -189,6 +192,17 @@ func scoreOne(ctx context.Context, in series.Input, tools []*metric.Instrument, 
 		if err != nil {
 			s.Missing = append(s.Missing, err.Error())
 			continue
+		}
+		if tool.Rates() {
+			rating, err := tool.Rating(ctx, pic) // of what the network has just seen
+			if err != nil {
+				s.Missing = append(s.Missing, err.Error())
+				continue
+			}
+			if s.Ratings == nil {
+				s.Ratings = map[string]metric.Rating{}
+			}
+			s.Ratings[tool.Name] = rating
 		}
 		r.Image = id
 		s.Readings = append(s.Readings, r)

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/backbone"
 	"github.com/gen-emerge/assay/metric"
 	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/onnx"
@@ -35,6 +36,7 @@ type toolbox struct {
 type towerFlags struct {
 	precision    string
 	plainBicubic bool
+	nimaPadding  string
 	styleProbe   string
 	towerMemory  int64
 	prepack      bool
@@ -44,6 +46,7 @@ func (f *towerFlags) register(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&f.precision, "precision", string(nn.Float32), "of the large networks: float32, or int8, which is faster and for bulk pre-filtering: its readings are no one else's")
 	flags.BoolVar(&f.plainBicubic, "hps-plain-bicubic", false, "resize for hps-v2 and hps-v2.1 without antialiasing, as in 2023")
+	flags.StringVar(&f.nimaPadding, "nima-padding", string(backbone.Keras21), "where the NIMA networks put their zeros: keras21, as they were trained, or tf2, as idealo's code does today")
 	flags.StringVar(&f.styleProbe, "style-probe", "", "a linear classifier of styles, a safetensors `FILE`, in place of the zero-shot one")
 	flags.Int64Var(&f.towerMemory, "tower-memory", 4<<10, "keep at most this many `MEGABYTES` of networks open")
 }
@@ -62,8 +65,11 @@ func (f towerFlags) options() (metric.TowerOptions, error) {
 	if f.towerMemory < 1 {
 		return metric.TowerOptions{}, usage("--tower-memory %d: want at least 1", f.towerMemory)
 	}
+	if p := backbone.Padding(f.nimaPadding); p != backbone.Keras21 && p != backbone.TF2 {
+		return metric.TowerOptions{}, usage("--nima-padding %s: want %s or %s", f.nimaPadding, backbone.Keras21, backbone.TF2)
+	}
 	return metric.TowerOptions{Budget: f.towerMemory << 20, Precision: nn.Precision(f.precision),
-		PlainBicubic: f.plainBicubic, StyleProbe: f.styleProbe}, nil
+		PlainBicubic: f.plainBicubic, NIMAPadding: backbone.Padding(f.nimaPadding), StyleProbe: f.styleProbe}, nil
 }
 
 // quick reports whether an instrument runs in milliseconds: a formula, or one
@@ -76,7 +82,7 @@ func quick(spec metric.Spec) bool {
 
 // defaultTowers are the flags as they are when none is given.
 func defaultTowers() towerFlags {
-	return towerFlags{precision: string(nn.Float32), towerMemory: 4 << 10}
+	return towerFlags{precision: string(nn.Float32), nimaPadding: string(backbone.Keras21), towerMemory: 4 << 10}
 }
 
 // openToolbox opens the instruments of the catalogue that are wanted and whose

@@ -83,7 +83,7 @@ func (s *seriesFlags) registerRules(c *cobra.Command) {
 	f.BoolVar(&s.allowInt8, "allow-int8", false, "let gates and the map read networks run in 8-bit integers")
 	f.StringSliceVar(&s.measure, "measure", nil, "`INSTRUMENTS` to read besides the quick ones and those of the gates, or all")
 	s.towers.register(c)
-	f.StringSliceVar(&s.technical, "technical", nil, "`INSTRUMENTS` that may serve the technical gates; all installed if not given")
+	f.StringSliceVar(&s.technical, "technical", nil, "`INSTRUMENTS` that may serve the technical gates; nima-technical where it is installed, and formulas, if not given")
 	f.IntVar(&s.warmup, "warmup", 24, "images after which thresholds are computed from controls")
 	f.Float64Var(&s.sameQuantile, "same-quantile", 0.95, "quantile of the distances between trivial variants that is the diversity threshold")
 	f.Float64Var(&s.falseRefusal, "false-refusal", 0.05, "share of the series' own images one technical gate may refuse")
