@@ -18,7 +18,7 @@ const module = "github.com/gen-emerge/assay"
 // lower levels, and anybody may import the root. Packages of one level do not
 // know each other. A package that is not in this list has no place in the house.
 var level = map[string]int{
-	"pixel": 0, "token": 0, "onnx": 0, "weights": 0, "stat": 0, "index": 0,
+	"pixel": 0, "token": 0, "onnx": 0, "weights": 0, "stat": 0, "index": 0, "gemm": 0,
 	"nn": 1, "ort": 1, "rank": 1, "store": 1,
 	"backbone": 2, "gate": 2, "archive": 2,
 	"metric":        3,

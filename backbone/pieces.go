@@ -31,7 +31,8 @@ type LoRA struct {
 // names its parts as l says: float32 values, canonical names, query, key and value
 // in one tensor, positions interpolated to the tower's grid, the adapter merged in
 // (nil for none), and with [nn.Int8] the weights of the blocks' four linear layers
-// quantized. The same weights give the same file under every layout.
+// quantized, with [nn.Packed] packed. The same weights give the same file under
+// every layout, and the same digest packed or not.
 //
 // Names and shapes are checked here; values are read when a piece is made. Tensors
 // of CLIP's text half may be there; any other that the tower has no use for is
@@ -115,23 +116,21 @@ func (p plan) pieces(slots []slot, precision nn.Precision) ([]weights.Piece, err
 
 // list describes the file that the slots make up.
 func (p plan) list(slots []slot, precision nn.Precision) ([]weights.Piece, error) {
-	if precision != nn.Float32 && precision != nn.Int8 {
-		return nil, fmt.Errorf("tower %s: precision %q, want %s or %s: %w", p.tower, precision, nn.Float32, nn.Int8, assay.ErrInvalid)
+	if precision != nn.Float32 && precision != nn.Packed && precision != nn.Int8 {
+		return nil, fmt.Errorf("tower %s: precision %q, want %s, %s or %s: %w", p.tower, precision, nn.Float32, nn.Packed, nn.Int8, assay.ErrInvalid)
 	}
 	var list []weights.Piece
 	for _, s := range slots {
 		values := func() ([]float32, error) { return p.values(s) }
-		if precision == nn.Int8 && (s.role == linear || s.role == fused) {
+		product := s.role == linear || s.role == fused
+		switch {
+		case product && precision == nn.Int8:
 			list = append(list, quantized(s, values)...)
-			continue
+		case product && precision == nn.Packed:
+			list = append(list, packed(s, values))
+		default:
+			list = append(list, floats(s, values))
 		}
-		list = append(list, weights.Piece{Name: s.name, Shape: s.shape, DType: "float32", Make: func() ([]byte, error) {
-			v, err := values()
-			if err != nil {
-				return nil, err
-			}
-			return weights.Float32Bytes(v), nil
-		}})
 	}
 	return list, nil
 }

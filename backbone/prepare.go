@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/gemm"
 	"github.com/gen-emerge/assay/weights"
 )
 
@@ -139,6 +140,30 @@ func cubicFar(x float32) float32 {
 	y := float32(cubic*x) - 5*cubic
 	y = float32(y*x) + 8*cubic
 	return float32(y*x) - 4*cubic
+}
+
+// floats describes a tensor as it is.
+func floats(s slot, values func() ([]float32, error)) weights.Piece {
+	return weights.Piece{Name: s.name, Shape: s.shape, DType: "float32", Make: func() ([]byte, error) {
+		v, err := values()
+		if err != nil {
+			return nil, err
+		}
+		return weights.Float32Bytes(v), nil
+	}}
+}
+
+// packed describes a linear weight [out, in] in the form that package gemm reads.
+func packed(s slot, values func() ([]float32, error)) weights.Piece {
+	out, in := s.shape[0], s.shape[1]
+	plain := floats(s, values)
+	return weights.Piece{Name: s.name, Shape: gemm.PackedShape(out, in), DType: "float32", Of: &plain, Make: func() ([]byte, error) {
+		w, err := values()
+		if err != nil {
+			return nil, err
+		}
+		return weights.Float32Bytes(gemm.Pack(w, out, in)), nil
+	}}
 }
 
 // quantized describes a linear weight [out, in] as two pieces: name.weight [in,

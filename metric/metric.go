@@ -150,6 +150,15 @@ type Engine interface {
 	Name() string
 }
 
+// A PackedEngine is an Engine whose graphs may use [onnx.Builder.PackedGemm], as
+// package gemm packs weights. Towers in float32 then do.
+type PackedEngine interface {
+	Engine
+	// Packed names the operator, for provenance: "assay gemm 1". It is empty where
+	// the engine has none on this machine.
+	Packed() string
+}
+
 // A Runner executes one graph: the inputs in the graph's order give the
 // outputs in the graph's order. The context cancels a run in progress.
 type Runner interface {

@@ -190,7 +190,7 @@ func (t *Towers) look(ctx context.Context, v *vision, x *textual, p *Picture) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	bank, err := t.banks.get(ctx, x.digest+" "+t.runtime(t.opt.Precision), func(ctx context.Context) (*styleBank, error) { return newStyleBank(ctx, x) })
+	bank, err := t.banks.get(ctx, x.digest+" "+t.runtime(t.precision()), func(ctx context.Context) (*styleBank, error) { return newStyleBank(ctx, x) })
 	return bank, e, err
 }
 

@@ -43,7 +43,7 @@ func newStyleBank(ctx context.Context, x *textual) (*styleBank, error) {
 // captionsName names the file of the captions' directions.
 func captionsName(x *textual, groups [][]string) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "assay captions 1\n%s\n%s\n", x.towers.runtime(x.towers.opt.Precision), x.row.variant)
+	fmt.Fprintf(h, "assay captions 1\n%s\n%s\n", x.towers.runtime(x.towers.precision()), x.row.variant)
 	for _, g := range groups {
 		io.WriteString(h, strings.Join(g, "\n")+"\n\n")
 	}

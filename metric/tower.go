@@ -73,7 +73,7 @@ func (v *vision) usable(e []float32, want int) error {
 // open builds the network's graph over the prepared file.
 func (v *vision) open(ctx context.Context) (Runner, error) {
 	return v.towers.openGraph(ctx, v.path, func(w onnx.Weights) (*onnx.Model, error) {
-		return v.row.network().Graph(w, v.row.precision(v.towers.opt.Precision))
+		return v.row.network().Graph(w, v.row.precision(v.towers.precision()))
 	})
 }
 
@@ -105,7 +105,7 @@ type textEmbedding struct {
 // was too long for it. Embeddings of recent texts are kept. Callers must not
 // change them.
 func (x *textual) embed(ctx context.Context, text string) ([]float32, []string, error) {
-	key := textKey{x.digest, x.towers.runtime(x.towers.opt.Precision), x.row.variant, text}
+	key := textKey{x.digest, x.towers.runtime(x.towers.precision()), x.row.variant, text}
 	e, err := x.towers.texts.get(ctx, key, func(ctx context.Context) (textEmbedding, error) {
 		ids, cut := x.bpe.Frame(text, x.row.variant)
 		// A text may itself hold the token that ends texts. The references take the
@@ -133,7 +133,7 @@ func (x *textual) embed(ctx context.Context, text string) ([]float32, []string, 
 
 func (x *textual) open(ctx context.Context) (Runner, error) {
 	return x.towers.openGraph(ctx, x.path, func(w onnx.Weights) (*onnx.Model, error) {
-		return x.row.text.Graph(w, x.towers.opt.Precision)
+		return x.row.text.Graph(w, x.towers.precision())
 	})
 }
 

@@ -222,7 +222,7 @@ func (s *stand) inner(ctx context.Context, row towerRow) (*vision, error) {
 // tower prepares the image half of a tower.
 func (s *stand) tower(ctx context.Context, row towerRow) (*vision, error) {
 	t := s.towers
-	done, err := row.prepareVision(ctx, t.models, t.opt.Precision)
+	done, err := row.prepareVision(ctx, t.models, t.precision())
 	if err != nil {
 		return nil, fmt.Errorf("tower %s: %w", row.name, err)
 	}
@@ -232,7 +232,7 @@ func (s *stand) tower(ctx context.Context, row towerRow) (*vision, error) {
 	}
 	v := &vision{row: row, path: done.Path, key: done.Path + " " + done.Digest + " " + row.part, towers: t, id: assay.Identity{
 		Instrument: row.name, Version: 1, Checkpoint: done.Digest,
-		Preparation: row.prep.text + row.reducedText(), Runtime: t.runtime(row.precision(t.opt.Precision)), Synthetic: done.Synthetic,
+		Preparation: row.prep.text + row.reducedText(), Runtime: t.runtime(row.precision(t.precision())), Synthetic: done.Synthetic,
 	}}
 	s.hold(v.key, info.Size())
 	s.add("vision "+row.name, done.Digest, done.Synthetic)
@@ -243,7 +243,7 @@ func (s *stand) tower(ctx context.Context, row towerRow) (*vision, error) {
 // text prepares the tower's text half.
 func (s *stand) text(ctx context.Context, row towerRow) (*textual, error) {
 	t := s.towers
-	done, err := row.prepareText(ctx, t.models, t.opt.Precision)
+	done, err := row.prepareText(ctx, t.models, t.precision())
 	if err != nil {
 		return nil, fmt.Errorf("tower %s, text: %w", row.name, err)
 	}
@@ -281,7 +281,28 @@ func (s *stand) close() error {
 }
 
 // runtime says what runs networks in the given precision, for provenance.
-func (t *Towers) runtime(p nn.Precision) string { return runtimeOf(t.engine.Name(), p) }
+func (t *Towers) runtime(p nn.Precision) string {
+	if p == nn.Packed {
+		return t.engine.Name() + ", " + t.packed()
+	}
+	return runtimeOf(t.engine.Name(), p)
+}
+
+// packed names the engine's operator for packed weights; it is empty without one.
+func (t *Towers) packed() string {
+	if e, ok := t.engine.(PackedEngine); ok {
+		return e.Packed()
+	}
+	return ""
+}
+
+// precision returns the one in which the towers run that have a choice.
+func (t *Towers) precision() nn.Precision {
+	if t.opt.Precision == nn.Float32 && t.packed() != "" {
+		return nn.Packed
+	}
+	return t.opt.Precision
+}
 
 // The manifest's names for CLIP's merges and BERT's pieces.
 const (

@@ -1,8 +1,12 @@
 package nn
 
-import "github.com/gen-emerge/assay/onnx"
+import (
+	"github.com/gen-emerge/assay/gemm"
+	"github.com/gen-emerge/assay/onnx"
+)
 
-// A Precision says in which numbers the large products of a network are taken.
+// A Precision says in which numbers the large products of a network are taken,
+// and by which operator.
 type Precision string
 
 // The precisions. Int8 is faster and gives other numbers: it is a choice of the
@@ -15,9 +19,14 @@ const (
 	// does not depend on the others. Everything between the products, biases
 	// included, stays float32.
 	Int8 Precision = "int8"
+	// Packed takes the products of linear layers in float32 by [onnx.Builder.PackedGemm].
+	// Its results differ from Float32's by rounding. It is no choice of the user's:
+	// who can run it, should.
+	Packed Precision = "packed"
 )
 
-// Linear is [Linear] in the given precision. With Int8 the parameters are
+// Linear is [Linear] in the given precision. With Packed name.weight is packed as
+// package gemm packs it, [panels, in, 32]. With Int8 the parameters are
 // name.weight [in, out] of int8, transposed against PyTorch's, name.scale [out],
 // by which its columns are to be multiplied, and name.bias [out].
 func (p Precision) Linear(b *onnx.Builder, name string, x onnx.Value, in, out int) onnx.Value {
@@ -26,8 +35,25 @@ func (p Precision) Linear(b *onnx.Builder, name string, x onnx.Value, in, out in
 		return Linear(b, name, x, in, out)
 	case Int8:
 		return linearInt8(b, name, x, in, out)
+	case Packed:
+		return linearPacked(b, name, x, in, out)
 	}
-	return b.Fail("linear %s: precision %q, want %s or %s", name, p, Float32, Int8)
+	return b.Fail("linear %s: precision %q, want %s, %s or %s", name, p, Float32, Packed, Int8)
+}
+
+// linearPacked is [Linear] by our own operator.
+func linearPacked(b *onnx.Builder, name string, x onnx.Value, in, out int) onnx.Value {
+	w, bias := b.Param(name+".weight", gemm.PackedShape(out, in)...), b.Param(name+".bias", out)
+	if b.Err() == nil && x.Dim(-1) != in {
+		return b.Fail("linear %s: shape %v, want a last dimension of %d", name, x.Shape(), in)
+	}
+	shape := x.Shape()
+	y := b.PackedGemm(b.Reshape(x, onnx.Dynamic, in), w, bias) // [all positions, out]
+	if b.Err() != nil {
+		return onnx.Value{}
+	}
+	shape[len(shape)-1] = out
+	return b.Reshape(y, shape...)
 }
 
 // rowFloor is the smallest largest element of a row: below it, rows count as

@@ -43,6 +43,24 @@ func (b *Builder) Gemm(x, w, bias Value, transposed bool) Value {
 	return b.node("Gemm", []int{x.shape[0], out}, Float32, args, attrBool("transB", transposed))
 }
 
+// PackedGemm returns x·Wᵀ + bias by an operator that only [OwnDomain] has, with a
+// weight that is stored in the order in which it is read. x is [n, in], w is
+// [panels, in, p] with W [out, in]'s row i·p+c in column c of panel i and zeros
+// where W has no row; bias is [out]. The result is [n, out].
+func (b *Builder) PackedGemm(x, w, bias Value) Value {
+	if !b.floats("packed gemm", x, w, bias) {
+		return Value{}
+	}
+	if x.Rank() != 2 || w.Rank() != 3 || bias.Rank() != 1 || !fits(x.shape[1], w.shape[1]) {
+		return b.Fail("packed gemm: shapes %v, %v and %v", x.shape, w.shape, bias.shape)
+	}
+	out, width := bias.shape[0], w.shape[2]
+	if out < 1 || width < 1 || w.shape[0] != (out+width-1)/width {
+		return b.Fail("packed gemm: %d panels of %d for %d outputs", w.shape[0], width, out)
+	}
+	return b.nodeOf(OwnDomain, PackedGemmOp, []int{x.shape[0], out}, Float32, []Value{x, w, bias})
+}
+
 // LayerNorm shifts and scales x along its last dimension to mean 0 and variance
 // 1, eps being added to the (biased) variance, then multiplies by scale and adds
 // bias, both of that dimension's length.

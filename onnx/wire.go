@@ -23,6 +23,14 @@ const (
 	microsoftVersion = 1
 )
 
+// OwnDomain is the domain of assay's operators, all of version 1, and PackedGemmOp
+// the name of the only one: see [Builder.PackedGemm].
+const (
+	OwnDomain    = "assay"
+	ownVersion   = 1
+	PackedGemmOp = "PackedGemm"
+)
+
 // A node is one operator of the graph.
 type node struct {
 	op, name string
@@ -98,8 +106,13 @@ func (b *Builder) encode() []byte {
 	m = appendString(m, 2, "assay")
 	m = appendMessage(m, 7, g)
 	m = appendMessage(m, 8, appendVarint(nil, 2, opset)) // of the default domain
-	if slices.ContainsFunc(b.nodes, func(n node) bool { return n.domain == microsoft }) {
-		m = appendMessage(m, 8, appendVarint(appendString(nil, 1, microsoft), 2, microsoftVersion))
+	for _, d := range [...]struct {
+		name    string
+		version int64
+	}{{microsoft, microsoftVersion}, {OwnDomain, ownVersion}} {
+		if slices.ContainsFunc(b.nodes, func(n node) bool { return n.domain == d.name }) {
+			m = appendMessage(m, 8, appendVarint(appendString(nil, 1, d.name), 2, d.version))
+		}
 	}
 	return m
 }

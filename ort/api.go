@@ -34,6 +34,7 @@ type apiTable [131]uintptr
 // api holds the functions of the library that are used, with the meaning the
 // header gives them.
 type api struct {
+	createStatus    func(code int32, message string) status
 	getErrorCode    func(status) int32
 	getErrorMessage func(status) string
 	releaseStatus   func(status)
@@ -53,6 +54,11 @@ type api struct {
 	setIntraThreads func(options handle, n int32) status
 	setInterThreads func(options handle, n int32) status
 	addConfig       func(options handle, key, value string) status
+
+	createDomain  func(name string, out *handle) status
+	releaseDomain func(handle)
+	domainAdd     func(domain handle, op *customOp) status // the op must outlive the domain
+	addDomain     func(options, domain handle) status      // and the domain the session
 
 	createSession  func(env handle, model *byte, size uintptr, options handle, out *handle) status
 	releaseSession func(handle)
@@ -74,6 +80,8 @@ type api struct {
 	dims         func(info handle, out *int64, rank uintptr) status
 	releaseInfo  func(handle)
 	releaseValue func(handle)
+
+	kernel kernelAPI
 }
 
 // bind loads the symbols of an opened library. It returns the functions and the
@@ -107,6 +115,7 @@ func newAPI(t *apiTable) *api {
 		fn any
 		at int
 	}{
+		{&a.createStatus, 0},         // CreateStatus
 		{&a.getErrorCode, 1},         // GetErrorCode
 		{&a.getErrorMessage, 2},      // GetErrorMessage
 		{&a.createEnv, 3},            // CreateEnv
@@ -116,6 +125,9 @@ func newAPI(t *apiTable) *api {
 		{&a.setOptimization, 23},     // SetSessionGraphOptimizationLevel
 		{&a.setIntraThreads, 24},     // SetIntraOpNumThreads
 		{&a.setInterThreads, 25},     // SetInterOpNumThreads
+		{&a.createDomain, 26},        // CreateCustomOpDomain
+		{&a.domainAdd, 27},           // CustomOpDomain_Add
+		{&a.addDomain, 28},           // AddCustomOpDomain
 		{&a.inputCount, 30},          // SessionGetInputCount
 		{&a.outputCount, 31},         // SessionGetOutputCount
 		{&a.inputName, 36},           // SessionGetInputName
@@ -139,11 +151,22 @@ func newAPI(t *apiTable) *api {
 		{&a.releaseRunOptions, 97},   // ReleaseRunOptions
 		{&a.releaseInfo, 99},         // ReleaseTensorTypeAndShapeInfo
 		{&a.releaseOptions, 100},     // ReleaseSessionOptions
+		{&a.releaseDomain, 101},      // ReleaseCustomOpDomain
 		{&a.providers, 125},          // GetAvailableProviders
 		{&a.releaseProviders, 126},   // ReleaseAvailableProviders
 		{&a.addConfig, 130},          // AddSessionConfigEntry
 	} {
 		purego.RegisterFunc(f.fn, t[f.at])
+	}
+	a.kernel = kernelAPI{
+		input:       t[90], // KernelContext_GetInput
+		output:      t[91], // KernelContext_GetOutput
+		data:        t[51], // as above
+		info:        t[65],
+		rank:        t[61],
+		dims:        t[62],
+		releaseInfo: t[99],
+		check:       a.check,
 	}
 	return a
 }

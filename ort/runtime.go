@@ -82,9 +82,10 @@ type env struct {
 	memory handle // describes the CPU's memory
 	alloc  handle // the default allocator
 
-	mu     sync.Mutex
-	refs   int
-	handle handle
+	mu      sync.Mutex
+	refs    int
+	handle  handle
+	domains map[int]*domain // of our operators, by the number of threads
 }
 
 // The arguments of CreateEnv and CreateCpuMemoryInfo.
@@ -129,6 +130,7 @@ func (e *env) release() {
 	if e.refs--; e.refs > 0 {
 		return
 	}
+	e.releaseDomains()
 	if e.memory != 0 {
 		e.api.releaseMemoryInfo(e.memory)
 	}

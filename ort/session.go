@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/gemm"
 	"github.com/gen-emerge/assay/onnx"
 )
 
@@ -118,6 +119,13 @@ func (r *sessionRef) open(m *onnx.Model, opt SessionOptions) error {
 		a.setOptimization(options, optimizeAll),
 		a.setIntraThreads(options, int32(threads)),
 		a.setInterThreads(options, 1),
+	}
+	if gemm.Supported() {
+		d, err := r.env.domain(threads)
+		if err != nil {
+			return err
+		}
+		steps = append(steps, a.addDomain(options, d))
 	}
 	for k, v := range config {
 		steps = append(steps, a.addConfig(options, k, v))

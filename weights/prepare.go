@@ -22,7 +22,7 @@ import (
 // a network reads, once and for all in the names, types and orientation it wants.
 type Prepared struct {
 	Path      string // of a safetensors file
-	Digest    string // of its tensors, as [Checkpoint.Digest] gives it
+	Digest    string // of its tensors, as [Checkpoint.Digest] gives it, or of those they are forms of
 	Synthetic bool   // some source holds made-up weights: results mean nothing
 }
 
@@ -31,6 +31,7 @@ const (
 	metaRecipe    = "assay.recipe"    // decimal
 	metaSources   = "assay.sources"   // a line "SHA256 MODEL/FILE" for each source, sorted by name
 	metaDigest    = "assay.digest"    // as [Checkpoint.Digest] gives it
+	metaWeights   = "assay.weights"   // the same of the tensors that the file's are forms of, if there are such
 	metaSynthetic = "assay.synthetic" // "true" or "false"
 )
 
@@ -141,12 +142,19 @@ func (job *preparation) look() (Prepared, bool) {
 	}
 	defer c.Close()
 	digest := c.metadata[metaDigest]
+	named, formed := c.metadata[metaWeights]
+	if !formed {
+		named = digest
+	}
 	if c.container != Safetensors || c.metadata[metaRecipe] != job.recipe || c.metadata[metaSources] != job.sources ||
-		c.metadata[metaSynthetic] != strconv.FormatBool(job.synthetic) || len(digest) != len(noDigest) || digest == noDigest {
+		c.metadata[metaSynthetic] != strconv.FormatBool(job.synthetic) || !written(digest) || !written(named) {
 		return Prepared{}, false
 	}
-	return Prepared{job.path, digest, job.synthetic}, true
+	return Prepared{job.path, named, job.synthetic}, true
 }
+
+// written reports whether a digest of the header is there and known.
+func written(digest string) bool { return len(digest) == len(noDigest) && digest != noDigest }
 
 // noDigest holds the digest's place in the header until it is known.
 var noDigest = strings.Repeat("0", 64)
@@ -177,10 +185,14 @@ func (job *preparation) readOnly(err error) error {
 // lock, so that other name is nobody else's, and what a killed process left under
 // it is written over.
 func (job *preparation) write(ctx context.Context, pieces []Piece) (done Prepared, err error) {
-	plan, err := planSafetensors(pieces, map[string]string{
+	meta := map[string]string{
 		metaRecipe: job.recipe, metaSources: job.sources, metaDigest: noDigest,
 		metaSynthetic: strconv.FormatBool(job.synthetic),
-	})
+	}
+	if slices.ContainsFunc(pieces, func(p Piece) bool { return p.Of != nil }) {
+		meta[metaWeights] = noDigest
+	}
+	plan, err := planSafetensors(pieces, meta)
 	if err != nil {
 		return Prepared{}, err
 	}
@@ -220,34 +232,81 @@ func unwritten(path string, err error) error {
 	return fmt.Errorf("writing %s: %w; free space and try again: %w", path, err, assay.ErrUnavailable)
 }
 
-// fill writes the file, and the digest of its tensors into the header's
-// metadata. Pieces are made in the order of their names, which is the order in
-// which they are hashed, and written to their places.
+// fill writes the file, and the digests into the header's metadata. Pieces are
+// made in the order of their names, which is the order in which they are hashed,
+// and written to their places. The digest returned is the one that names the
+// weights.
 func (p *safetensorsPlan) fill(ctx context.Context, f *os.File) (digest string, err error) {
 	slices.SortFunc(p.pieces, func(a, b plannedPiece) int { return strings.Compare(a.Name, b.Name) })
-	h := newTensorHash()
+	stored, named := newTensorHash(), newTensorHash()
+	formed := slices.ContainsFunc(p.pieces, func(q plannedPiece) bool { return q.Of != nil })
 	for _, piece := range p.pieces {
-		raw, err := piece.make(ctx)
+		raw, err := piece.finite(ctx)
 		if err != nil {
 			return "", err
 		}
-		if i, value, ok := firstNotFinite(dtype(piece.DType), raw); ok {
-			return "", fmt.Errorf("tensor %.100q: value %d is %v, want a finite one: the source is damaged: %w",
-				piece.Name, i, value, assay.ErrInvalid)
-		}
-		h.tensor(piece.Name, dtype(piece.DType), piece.Shape)
-		w := io.MultiWriter(io.NewOffsetWriter(f, piece.at), h)
+		stored.tensor(piece.Name, dtype(piece.DType), piece.Shape)
+		w := io.MultiWriter(io.NewOffsetWriter(f, piece.at), stored)
 		if err := writeAll(ctx, w, raw); err != nil {
 			if ctx.Err() != nil {
 				return "", fmt.Errorf("tensor %.100q: %w", piece.Name, err)
 			}
 			return "", unwritten(f.Name(), err)
 		}
+		if !formed {
+			continue
+		}
+		if piece.Of != nil {
+			if piece, raw, err = piece.original(ctx); err != nil {
+				return "", err
+			}
+		}
+		named.tensor(piece.Name, dtype(piece.DType), piece.Shape)
+		if err := writeAll(ctx, named, raw); err != nil {
+			return "", fmt.Errorf("tensor %.100q: %w", piece.Name, err)
+		}
 	}
-	digest = h.String()
-	header := bytes.Replace(p.header, []byte(`"`+metaDigest+`":"`+noDigest), []byte(`"`+metaDigest+`":"`+digest), 1)
+	digest = stored.String()
+	header := stamped(p.header, metaDigest, digest)
+	if formed {
+		digest = named.String()
+		header = stamped(header, metaWeights, digest)
+	}
 	_, err = f.WriteAt(header, 0)
 	return digest, unwritten(f.Name(), err)
+}
+
+// stamped puts a digest into its place in the header.
+func stamped(header []byte, key, digest string) []byte {
+	return bytes.Replace(header, []byte(`"`+key+`":"`+noDigest), []byte(`"`+key+`":"`+digest), 1)
+}
+
+// finite makes the piece and refuses values that are not finite.
+func (p plannedPiece) finite(ctx context.Context) ([]byte, error) {
+	raw, err := p.make(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if i, value, ok := firstNotFinite(dtype(p.DType), raw); ok {
+		return nil, fmt.Errorf("tensor %.100q: value %d is %v, want a finite one: the source is damaged: %w",
+			p.Name, i, value, assay.ErrInvalid)
+	}
+	return raw, nil
+}
+
+// original makes the tensor that the piece is a form of.
+func (p plannedPiece) original(ctx context.Context) (plannedPiece, []byte, error) {
+	of := plannedPiece{Piece: *p.Of}
+	n, err := of.check()
+	if err == nil && of.Name != p.Name {
+		err = fmt.Errorf("a form of tensor %.100q: %w", of.Name, assay.ErrInvalid)
+	}
+	if err != nil {
+		return of, nil, fmt.Errorf("tensor %.100q: %w", p.Name, err)
+	}
+	of.length = n
+	raw, err := of.make(ctx)
+	return of, raw, err
 }
 
 // Synthetic reports whether any installed file of the model holds made-up weights,

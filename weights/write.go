@@ -24,6 +24,9 @@ type Piece struct {
 	// Make returns the values, little-endian and row-major. It is called at most
 	// once, and the bytes are dropped before the next piece is made.
 	Make func() ([]byte, error)
+	// Of is the tensor that this one is another form of, by the same name; nil for
+	// none. [Prepared.Digest] is then what it would be if the file held that.
+	Of *Piece
 }
 
 // Float32Bytes returns the values as the bytes of a float32 tensor: little-endian,

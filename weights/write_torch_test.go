@@ -57,7 +57,7 @@ func TestTorchWritersRefuse(t *testing.T) {
 		{"twice", `"a"`, zipped(flat, floats("a", 1), floats("a", 1))},
 		{"no name", "name", zipped(flat, floats("", 1))},
 		{"unknown type", "float4", zipped(flat, typed("float4"))},
-		{"type without a storage", "float8_e5m2", zipped(flat, Piece{"typed", []int{2}, "float8_e5m2", func() ([]byte, error) { return nil, nil }})},
+		{"type without a storage", "float8_e5m2", zipped(flat, Piece{Name: "typed", Shape: []int{2}, DType: "float8_e5m2", Make: func() ([]byte, error) { return nil, nil }})},
 		{"empty dictionary", `"state_dict"`, zipped(TorchZipOptions{Under: []string{"state_dict"}}, floats("a", 1))},
 		{"tensor and dictionary", `"s"`, zipped(TorchZipOptions{Under: []string{"s"}}, floats("s", 1), floats("s.a", 1))},
 		{"tensor and entry", `"a"`, zipped(TorchZipOptions{Extra: map[string]any{"a": 1}}, floats("a", 1))},

@@ -303,6 +303,9 @@ func (e *engine) Name() string {
 	return e.rt.Name()
 }
 
+// Packed names the operator for packed weights.
+func (e *engine) Packed() string { return e.rt.Packed() }
+
 // Open prepares a graph.
 func (e *engine) Open(ctx context.Context, m *onnx.Model) (metric.Runner, error) {
 	return e.session(ctx, m, e.threads)

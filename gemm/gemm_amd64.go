@@ -1,0 +1,139 @@
+package gemm
+
+import (
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
+
+// A kernel computes tiles of the result.
+type kernel struct {
+	rows, cols int // of the largest tile
+	wide       bool
+}
+
+// run computes a tile.
+func (mc *kernel) run(t *tile) {
+	if mc.wide {
+		tile512(t)
+	} else {
+		tile256(t)
+	}
+}
+
+// A tile is a piece of the result, and what the next pieces will need, which is
+// fetched meanwhile. Distances are in bytes.
+type tile struct {
+	rows, cols int
+	k          int            // inputs that are added
+	x          unsafe.Pointer // [rows, k]
+	xRow       int            // from one row of x to the next
+	panel      unsafe.Pointer // [k, Panel], from the first column of the tile
+	begin      unsafe.Pointer // [rows, cols]: what the sums begin with
+	beginRow   int            // 0: the same for all rows
+	y          unsafe.Pointer // [rows, cols]
+	yRow       int
+	far        uintptr // k/4 cache lines, to the second cache
+	near       uintptr // results of the next tile, to the first
+}
+
+//go:noescape
+func tile512(t *tile)
+
+//go:noescape
+func tile256(t *tile)
+
+var (
+	avx512 = kernel{rows: 14, cols: Panel, wide: true}
+	avx2   = kernel{rows: 6, cols: Panel / 2}
+)
+
+// machine returns the fastest kernel of this processor, or nil.
+func machine() *kernel {
+	switch {
+	case cpu.X86.HasAVX512F:
+		return &avx512
+	case hasAVX2():
+		return &avx2
+	}
+	return nil
+}
+
+func hasAVX2() bool { return cpu.X86.HasAVX2 && cpu.X86.HasFMA }
+
+// Blocks of x are at most so large: 1 MiB, half of a second cache of today.
+const (
+	blockDepth = 1024 // inputs
+	blockRows  = 320
+	padding    = 16 // numbers between rows, lest all of them fall into the same lines of the first cache
+)
+
+// scratch holds blocks of x.
+var scratch = sync.Pool{New: func() any { return new([blockRows * (blockDepth + padding)]float32) }}
+
+// panels computes the columns of the panels from first to last, which is not
+// among them.
+func (mc *kernel) panels(l Layer, y, x []float32, rows, first, last int) {
+	block := scratch.Get().(*[blockRows * (blockDepth + padding)]float32)
+	defer scratch.Put(block)
+	for i := range parts(rows, blockRows) {
+		r0, r1 := part(rows, blockRows, i)
+		for j := range parts(l.In, blockDepth) {
+			k0, k1 := part(l.In, blockDepth, j)
+			stride := k1 - k0 + padding
+			for r := r0; r < r1; r++ {
+				copy(block[(r-r0)*stride:], x[r*l.In+k0:r*l.In+k1])
+			}
+			for p := first; p < last; p++ {
+				mc.panel(l, y[r0*l.Out:r1*l.Out], block[:(r1-r0)*stride], k0, k1, p)
+			}
+		}
+	}
+}
+
+// parts returns into how many equal parts of at most most n things are put.
+func parts(n, most int) int { return (n + most - 1) / most }
+
+// part returns where part i begins and ends.
+func part(n, most, i int) (begin, end int) {
+	c := parts(n, most)
+	return n * i / c, n * (i + 1) / c
+}
+
+// panel adds the products of the inputs k0 to k1, of which block holds the rows,
+// to the columns of panel p.
+func (mc *kernel) panel(l Layer, y, block []float32, k0, k1, p int) {
+	const size = 4 // bytes of a number
+	k := k1 - k0
+	stride := k + padding
+	rows := len(block) / stride
+	weights := l.Weight[(p*l.In+k0)*Panel:]
+	next := min((p+1)*l.In+k0, len(l.Weight)/Panel-k) * Panel
+	t := tile{k: k, xRow: stride * size, yRow: l.Out * size, far: uintptr(unsafe.Pointer(&l.Weight[next]))}
+	left := k * Panel * size // bytes that are still to be fetched
+	tiles := parts(rows, mc.rows)
+	for i := range tiles {
+		r0, r1 := part(rows, mc.rows, i)
+		for c := 0; c < Panel && p*Panel+c < l.Out; c += mc.cols {
+			col := p*Panel + c
+			t.rows, t.cols = r1-r0, min(mc.cols, l.Out-col)
+			t.x = unsafe.Pointer(&block[r0*stride])
+			t.panel = unsafe.Pointer(&weights[c])
+			t.y = unsafe.Pointer(&y[r0*l.Out+col])
+			t.begin, t.beginRow = t.y, t.yRow
+			if k0 == 0 {
+				t.begin, t.beginRow = unsafe.Pointer(&l.Bias[col]), 0
+			}
+			t.near = uintptr(t.y) + uintptr(t.rows*t.yRow)
+			if i == tiles-1 {
+				t.near = uintptr(unsafe.Pointer(&y[0])) + uintptr((p+1)*Panel*size)
+			}
+			mc.run(&t)
+			if left > 0 {
+				t.far += uintptr(k / 4 * 64)
+				left -= k / 4 * 64
+			}
+		}
+	}
+}

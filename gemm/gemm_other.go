@@ -1,0 +1,10 @@
+//go:build !amd64
+
+package gemm
+
+// A kernel computes tiles of the result. There is none for this processor.
+type kernel struct{}
+
+func machine() *kernel { return nil }
+
+func (*kernel) panels(Layer, []float32, []float32, int, int, int) {}

@@ -1,0 +1,157 @@
+package ort
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/gemm"
+	"github.com/gen-emerge/assay/onnx"
+)
+
+// needPacked opens the library where packed products can run.
+func needPacked(t testing.TB) *Runtime {
+	t.Helper()
+	rt := openRuntime(t)
+	if rt.Packed() == "" {
+		t.Skip("this processor cannot run packed products")
+	}
+	return rt
+}
+
+// packedModel is one packed product of x [n, in] with in and out as given.
+func packedModel(t testing.TB, in, out int, w, bias []float32) *onnx.Model {
+	return build(t, nil, func(b *onnx.Builder) {
+		packed := b.Const(gemm.PackedShape(out, in), gemm.Pack(w, out, in)...)
+		b.Output("y", b.PackedGemm(b.Input("x", onnx.Dynamic, in), packed, b.Const([]int{out}, bias...)))
+	})
+}
+
+// TestPackedGemm holds the operator in the library to the product alone, on
+// sessions of one and of several threads, and with as many callers.
+func TestPackedGemm(t *testing.T) {
+	rt := needPacked(t)
+	if want := fmt.Sprintf("assay gemm %d", gemm.Version); rt.Packed() != want {
+		t.Errorf("the operator is called %q, want %q", rt.Packed(), want)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	values := func(n int) []float32 {
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = float32(r.NormFloat64())
+		}
+		return v
+	}
+	const in, out = 67, 75
+	w, bias := values(in*out), values(out)
+	m := packedModel(t, in, out, w, bias)
+	l := gemm.Layer{In: in, Out: out, Weight: gemm.Pack(w, out, in), Bias: bias}
+	for _, threads := range []int{1, 2, 3} {
+		s := openSession(t, rt, m, SessionOptions{Threads: threads})
+		var wg sync.WaitGroup
+		for rows := range 8 {
+			x := values((rows + 1) * in)
+			want := make([]float32, (rows+1)*out)
+			if err := l.Apply(want, x, 1); err != nil {
+				t.Fatal(err)
+			}
+			wg.Go(func() {
+				for range 50 {
+					y, err := s.Run(context.Background(), onnx.Tensor{Shape: []int{rows + 1, in}, Data: x})
+					if err != nil || !slices.Equal(y[0].Shape, []int{rows + 1, out}) || !slices.Equal(y[0].Data, want) {
+						t.Errorf("%d threads, %d rows: other results than the product alone, or %v", threads, rows+1, err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+// TestPackedGemmInGraph puts the operator between the library's own, and holds it
+// to their product.
+func TestPackedGemmInGraph(t *testing.T) {
+	rt := needPacked(t)
+	const in, out = 64, 96
+	r := rand.New(rand.NewPCG(3, 4))
+	w, bias := make([]float32, in*out), make([]float32, out)
+	for i := range w {
+		w[i] = float32(r.NormFloat64())
+	}
+	graph := func(packed bool) *onnx.Model {
+		return build(t, nil, func(b *onnx.Builder) {
+			x := b.Relu(b.Reshape(b.Input("x", 1, 5, in), onnx.Dynamic, in))
+			bias := b.Const([]int{out}, bias...)
+			if packed {
+				x = b.PackedGemm(x, b.Const(gemm.PackedShape(out, in), gemm.Pack(w, out, in)...), bias)
+			} else {
+				x = b.Gemm(x, b.Const([]int{out, in}, w...), bias, true)
+			}
+			b.Output("y", b.Reshape(b.Gelu(x), 1, 5, out))
+		})
+	}
+	x := onnx.Tensor{Shape: []int{1, 5, in}, Data: make([]float32, 5*in)}
+	for i := range x.Data {
+		x.Data[i] = float32(r.NormFloat64())
+	}
+	var results [2][]float32
+	for i := range results {
+		y, err := openSession(t, rt, graph(i == 1), SessionOptions{}).Run(context.Background(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results[i] = y[0].Data
+	}
+	for i, v := range results[0] {
+		if got := results[1][i]; !(math.Abs(float64(got-v)) <= 1e-5*(1+math.Abs(float64(v)))) {
+			t.Fatalf("element %d is %g, the library's own product gives %g", i, got, v)
+		}
+	}
+}
+
+// TestPackedGemmFails lets an operator fail inside the library: the error must
+// come out of Run and say what was wrong.
+func TestPackedGemmFails(t *testing.T) {
+	rt := needPacked(t)
+	m := build(t, nil, func(b *onnx.Builder) { // panels of another width than ours
+		w := b.Const([]int{2, 3, 16}, make([]float32, 2*3*16)...)
+		b.Output("y", b.PackedGemm(b.Input("x", 2, 3), w, b.Const([]int{32}, make([]float32, 32)...)))
+	})
+	s := openSession(t, rt, m, SessionOptions{})
+	for range 3 { // the session stays usable
+		_, err := s.Run(context.Background(), onnx.Tensor{Shape: []int{2, 3}, Data: make([]float32, 6)})
+		if !errors.Is(err, assay.ErrInvalid) || !strings.Contains(fmt.Sprint(err), "[2 3 16]") {
+			t.Fatalf("error %v, want one that names the weight's shape", err)
+		}
+	}
+}
+
+// BenchmarkPackedGemmCall measures what a call costs beside the product.
+func BenchmarkPackedGemmCall(b *testing.B) {
+	rt := needPacked(b)
+	const nodes = 100
+	m := build(b, nil, func(g *onnx.Builder) {
+		x := g.Input("x", 1, 1)
+		for range nodes {
+			x = g.PackedGemm(x, g.Const([]int{1, 1, gemm.Panel}, make([]float32, gemm.Panel)...), g.Const([]int{1}, 1))
+		}
+		g.Output("y", x)
+	})
+	s := openSession(b, rt, m, SessionOptions{Threads: 1})
+	x := onnx.Tensor{Shape: []int{1, 1}, Data: []float32{1}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Run(context.Background(), x); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/nodes, "ns/node")
+}
