@@ -81,12 +81,12 @@ type rewarder struct {
 // reward prepares the text half and makes it a part of the instrument.
 func (s *stand) reward(ctx context.Context, row towerRow) (*rewarder, error) {
 	t, net := s.towers, backbone.ImageReward()
-	done, err := row.prepare(ctx, t.models, "text", t.opt.Precision, func(open *officialFiles) ([]weights.Piece, error) {
+	done, err := row.prepare(ctx, t.models, "text", t.precision(), func(open *officialFiles) ([]weights.Piece, error) {
 		c, err := open.checkpoint(row.models[0], row.prefix)
 		if err != nil {
 			return nil, err
 		}
-		return net.Pieces(c, t.opt.Precision)
+		return net.Pieces(c, t.precision())
 	})
 	var info os.FileInfo
 	if err == nil {
@@ -134,6 +134,6 @@ func (r *rewarder) read(ctx context.Context, v *vision, p *Picture, prompt strin
 
 func (r *rewarder) open(ctx context.Context) (Runner, error) {
 	return r.towers.openGraph(ctx, r.path, func(w onnx.Weights) (*onnx.Model, error) {
-		return r.row.Graph(w, r.towers.opt.Precision)
+		return r.row.Graph(w, r.towers.precision())
 	})
 }

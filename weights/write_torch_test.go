@@ -65,7 +65,7 @@ func TestTorchWritersRefuse(t *testing.T) {
 		{"long comment", "comment", zipped(TorchZipOptions{Comment: strings.Repeat("x", 1<<16)}, floats("a", 1))},
 		{"stream: nothing", "without tensors", stream(flat)},
 		{"stream: twice", `"a"`, stream(flat, floats("a", 1), floats("a", 1))},
-		{"stream: type without a storage", "float8_e5m2", stream(flat, Piece{"typed", []int{2}, "float8_e5m2", func() ([]byte, error) { return nil, nil }})},
+		{"stream: type without a storage", "float8_e5m2", stream(flat, Piece{Name: "typed", Shape: []int{2}, DType: "float8_e5m2", Make: func() ([]byte, error) { return nil, nil }})},
 		{"stream: tensor and dictionary", `"s"`, stream(TorchZipOptions{Under: []string{"s"}}, floats("s", 1), floats("s.a", 1))},
 		{"script: class", `"no class"`, script("no class", "a")},
 		{"script: class of a keyword", `"a.class"`, script("a.class", "a")},

@@ -20,8 +20,8 @@ import (
 // vectors, which looks at every pair.
 const pairLimit = 200
 
-// A seen is what a diagnosis keeps of one file.
-type seen struct {
+// A filed is what a diagnosis keeps of one file.
+type filed struct {
 	path   string
 	vector []float32
 	id     assay.Identity
@@ -64,12 +64,12 @@ func diagnoseFiles(ctx context.Context, c *cobra.Command, w world, f *diagnoseFl
 	} else if f.in.manifest != "" {
 		q.Order = "file name, then of the manifest"
 	}
-	var kept []seen
+	var kept []filed
 	bar := newProgress(w, "reading", len(list))
 	defer bar.stop()
-	err = inOrder(ctx, min(runtime.NumCPU(), len(list)), list, func(ctx context.Context, in series.Input) seen {
+	err = inOrder(ctx, min(runtime.NumCPU(), len(list)), list, func(ctx context.Context, in series.Input) filed {
 		return look.at(ctx, in, f.limits.limits())
-	}, func(s seen) error {
+	}, func(s filed) error {
 		bar.step()
 		if s.err != nil {
 			fmt.Fprintf(bar.over(w.err), "%s: %v\n", s.path, s.err)
@@ -156,8 +156,8 @@ func newFileLook(tools *toolbox, tool *metric.Instrument, axes []assay.Axis) (*f
 }
 
 // at reads one picture.
-func (l *fileLook) at(ctx context.Context, in series.Input, lim pixel.Limits) seen {
-	s := seen{path: in.Path, cell: -1, id: l.tool.Identity(), space: l.tool.Space}
+func (l *fileLook) at(ctx context.Context, in series.Input, lim pixel.Limits) filed {
+	s := filed{path: in.Path, cell: -1, id: l.tool.Identity(), space: l.tool.Space}
 	pic, _, err := readPicture(ctx, in, lim)
 	switch {
 	case err != nil:
@@ -190,7 +190,7 @@ func (l *fileLook) at(ctx context.Context, in series.Input, lim pixel.Limits) se
 }
 
 // fill puts what was read into the sequence.
-func (l *fileLook) fill(ctx context.Context, q *series.Sequence, kept []seen) {
+func (l *fileLook) fill(ctx context.Context, q *series.Sequence, kept []filed) {
 	q.By, q.Space = l.tool.Identity(), l.tool.Space
 	for _, s := range kept {
 		q.Labels, q.Cells = append(q.Labels, s.path), append(q.Cells, s.cell)
