@@ -82,7 +82,8 @@ func choleskyFactor(ctx context.Context, kn kernel, a []float64, n, most int) ([
 	}
 	for _, left := range diag[rank:] {
 		if math.Abs(left) > top*leftOver {
-			return nil, 0, fmt.Errorf("a scatter of %d columns and rank at most %d leaves %.3g of its largest entry: it is none of real rows: %w", n, most, left/top, assay.ErrInvalid)
+			return nil, 0, fmt.Errorf("after %d directions %.3g of the scatter's largest entry is left, where real rows leave 0: the count or the scatter is wrong: %w",
+				rank, left/top, assay.ErrInvalid)
 		}
 	}
 	return f, rank, nil
