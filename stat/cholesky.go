@@ -31,7 +31,7 @@ func choleskyFactor(ctx context.Context, kn kernel, a []float64, n, most int) ([
 	wide := (n + 7) &^ 7
 	block := make([]float64, choleskyBlock*wide) // rows of the factor since the last update, by place
 	coef := make([]float64, choleskyBlock)
-	var f []float64
+	f := make([]float64, 0, min(n, most)*n)
 	rank := 0
 	for k0 := 0; k0 < min(n, most) && rank == k0; k0 += choleskyBlock {
 		if err := stopped(ctx); err != nil {
@@ -70,7 +70,7 @@ func choleskyFactor(ctx context.Context, kn kernel, a []float64, n, most int) ([
 			rank++
 		}
 		for r := range rank - k0 {
-			f = append(f, make([]float64, n)...)
+			f = f[:(k0+r+1)*n]
 			out := f[(k0+r)*n:]
 			for j, p := range perm {
 				out[p] = block[r*wide+j]
@@ -82,7 +82,8 @@ func choleskyFactor(ctx context.Context, kn kernel, a []float64, n, most int) ([
 	}
 	for _, left := range diag[rank:] {
 		if math.Abs(left) > top*leftOver {
-			return nil, 0, fmt.Errorf("a scatter of %d columns and rank at most %d leaves %.3g of its largest entry: it is none of real rows: %w", n, most, left/top, assay.ErrInvalid)
+			return nil, 0, fmt.Errorf("after %d directions %.3g of the scatter's largest entry is left, where real rows leave 0: the count or the scatter is wrong: %w",
+				rank, left/top, assay.ErrInvalid)
 		}
 	}
 	return f, rank, nil

@@ -154,15 +154,16 @@ func frechet(ctx context.Context, kn kernel, a, b side) (Frechet, error) {
 	f.Value = f.Means + f.Traces
 	switch n, d := min(a.n, b.n), len(a.mean); {
 	case n <= d:
-		f.Warnings = append(f.Warnings, fmt.Errorf("%d images for features of %d dimensions: the distance is biased upward by far; use more than %d, better 10,000, and compare sets of equal size only", n, d, d))
-	case n < frechetFew && d > 64:
-		f.Warnings = append(f.Warnings, fmt.Errorf("%d images: the distance is biased upward below about 10,000; compare sets of equal size only", n))
+		f.Warnings = append(f.Warnings, fmt.Errorf("%d images for features of %d dimensions: the distance is biased upward by far; use %d or more, and compare sets of equal size only", n, d, frechetFew*d))
+	case n < frechetFew*d:
+		f.Warnings = append(f.Warnings, fmt.Errorf("%d images for features of %d dimensions: the distance is biased upward; use %d or more, and compare sets of equal size only", n, d, frechetFew*d))
 	}
 	return f, nil
 }
 
-// frechetFew is the number of images that FID's authors recommend at least.
-const frechetFew = 10000
+// frechetFew is how many images a dimension the distance wants: FID's authors
+// recommend 10,000 for 2048 dimensions.
+const frechetFew = 5
 
 // nuclear returns the sum of the singular values of a·bᵀ: with covariances AᵀA
 // and BᵀB it is the trace of the root of their product, whose eigenvalues are the

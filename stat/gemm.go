@@ -13,8 +13,9 @@ import (
 // only ever split between numbers, never inside one.
 type kernel struct {
 	name   string
-	mr, nr int // rows and columns of a tile
-	cores  int // how many goroutines share the work; no number depends on it
+	mr, nr int   // rows and columns of a tile
+	cores  int   // how many goroutines share the work; no number depends on it
+	room   *room // memory used again by the next product of one call; nil for none
 
 	// tile adds to the mr × nr numbers c[i*ldc+j] the products a[p*mr+i]·b[p*nr+j]
 	// for p = 0 to k−1 in that order; k is at least 1.
@@ -28,11 +29,30 @@ type kernel struct {
 	dot func(n int, a *float64, lda int, x *float64, lanes *[64]float64)
 }
 
-// best returns the fastest kernel here, on all cores.
+// best returns the fastest kernel here, on all cores, for the products of one
+// call, which follow each other.
 func best() kernel {
 	kn := kernels()[0]
 	kn.cores = runtime.GOMAXPROCS(0)
+	kn.room = &room{}
 	return kn
+}
+
+// A room is memory of the two sides of a product.
+type room [2][]float64
+
+// panel returns an empty panel, in the room's memory where there is one: what is
+// in it is not cleared.
+func (kn kernel) panel(side, n, k int) *panel {
+	w := [2]int{kn.mr, kn.nr}[side]
+	strips := (n + w - 1) / w
+	if kn.room == nil {
+		return newPanel(n, k, w)
+	}
+	if cap(kn.room[side]) < strips*w*k {
+		kn.room[side] = make([]float64, strips*w*k)
+	}
+	return &panel{n, k, w, kn.room[side][:strips*w*k]}
 }
 
 const (
@@ -82,12 +102,6 @@ func (p *panel) pack(from, to int, read func(i int, dst []float64)) {
 			}
 		}
 	}
-}
-
-// deep returns p for k products a row, in p's memory, which k must not outgrow.
-func (p *panel) deep(k int) *panel {
-	strips := (p.n + p.w - 1) / p.w
-	return &panel{p.n, k, p.w, p.data[:strips*p.w*k]}
 }
 
 // put sets product q of the rows from on, which begin at a whole strip: the rows

@@ -108,7 +108,6 @@ func (m *Moments) add(ctx context.Context, kn kernel, x rows) error {
 	d := m.Dim()
 	block := min(momentsBlock, x.n)
 	buf := make([]float64, block*d)
-	a, b := newPanel(d, block+1, kn.mr), newPanel(d, block+1, kn.nr)
 	for from := 0; from < x.n; from += block {
 		if err := stopped(ctx); err != nil {
 			return err
@@ -119,7 +118,7 @@ func (m *Moments) add(ctx context.Context, kn kernel, x rows) error {
 				x.read(from+i, buf[i*d:(i+1)*d])
 			}
 		})
-		a, b = a.deep(n+1), b.deep(n+1)
+		a, b := kn.panel(0, d, n+1), kn.panel(1, d, n+1)
 		m.pack(kn, a, b, buf, n)
 		m.N += n
 		ti := tilesOf(d)

@@ -160,7 +160,10 @@ func TestMomentsRefuse(t *testing.T) {
 	bent.Scatter, bent.N = []float64{1, 0, 0, 0, 1, 0, 0, 0, 1}, 3
 	_, err = FrechetMoments(t.Context(), bent, bent, true)
 	invalid(t, "three rows that scatter along three axes", err)
-	bent.N = 4
+	bent.Scatter, bent.N = []float64{1e300, 5e299, 1e299, 5e299, 1e300, 0, 1e299, 0, 1e300}, 4
+	_, err = FrechetMoments(t.Context(), bent, bent, true)
+	invalid(t, "a scatter beyond float64", err)
+	bent.Scatter = []float64{1, 0, 0, 0, 1, 0, 0, 0, 1}
 	if _, err = FrechetMoments(t.Context(), bent, bent, true); err != nil {
 		t.Errorf("four rows that scatter along three axes: %v", err)
 	}

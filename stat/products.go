@@ -21,10 +21,8 @@ const blockEdge = 4 * tileEdge
 // i0 <= j0 are made. No more than a block of either set is held as float64.
 func products(ctx context.Context, kn kernel, x, y rows, same bool, visit func(tile)) error {
 	scratch := make([][]float64, max(1, kn.cores))
-	a := newPanel(min(blockEdge, x.n), x.dim, kn.mr)
-	b := newPanel(min(blockEdge, y.n), y.dim, kn.nr)
 	for i0 := 0; i0 < x.n; i0 += blockEdge {
-		a = packBlock(kn, a, x, i0)
+		a := packBlock(kn, 0, x, i0)
 		j0 := 0
 		if same {
 			j0 = i0
@@ -33,7 +31,7 @@ func products(ctx context.Context, kn kernel, x, y rows, same bool, visit func(t
 			if err := stopped(ctx); err != nil {
 				return err
 			}
-			b = packBlock(kn, b, y, j0)
+			b := packBlock(kn, 1, y, j0)
 			ti, tj := tilesOf(a.n), tilesOf(b.n)
 			kn.parallel(ti*tj, func(worker, at int) {
 				ri, rj := at/tj*tileEdge, at%tj*tileEdge
@@ -56,12 +54,10 @@ func products(ctx context.Context, kn kernel, x, y rows, same bool, visit func(t
 
 func tilesOf(n int) int { return (n + tileEdge - 1) / tileEdge }
 
-// packBlock lays out the rows of x from i0 on, in p's memory.
-func packBlock(kn kernel, p *panel, x rows, i0 int) *panel {
-	n := min(blockEdge, x.n-i0)
-	strips := (n + p.w - 1) / p.w
-	p = &panel{n, p.k, p.w, p.data[:strips*p.w*p.k]}
-	kn.chunks(n, groupEdge, func(from, to int) {
+// packBlock lays out the rows of x from i0 on, as a side of a product.
+func packBlock(kn kernel, side int, x rows, i0 int) *panel {
+	p := kn.panel(side, min(blockEdge, x.n-i0), x.dim)
+	kn.chunks(p.n, groupEdge, func(from, to int) {
 		p.pack(from, to, func(i int, dst []float64) { x.read(i0+i, dst) })
 	})
 	return p

@@ -236,12 +236,15 @@ func splitmix(seed, i, j uint64) float64 {
 // goldenFeatures makes the script's features.
 func goldenFeatures(n, d int, seed uint64, shift float64) Features {
 	f := Features{Dim: d, Data: make([]float32, n*d)}
+	along := make([]float64, d)
+	for j := range along {
+		along[j] = splitmix(99, 0, uint64(j)) / 4096
+	}
 	for i := range n {
 		common := splitmix(seed, uint64(i), 1<<19) / 4096
 		for j := range d {
 			own := splitmix(seed, uint64(i), uint64(j)) / 4096
-			along := splitmix(99, 0, uint64(j)) / 4096
-			f.Data[i*d+j] = float32(max(0, own+float64((common+shift)*along)-0.5))
+			f.Data[i*d+j] = float32(max(0, own+float64((common+shift)*along[j])-0.5))
 		}
 	}
 	return f

@@ -83,14 +83,19 @@ func TestFrechetOfDisjointPlanes(t *testing.T) {
 }
 
 func TestFrechetWarns(t *testing.T) {
-	x := goldenFeatures(8, 8, 1, 0)
-	f, err := FrechetFeatures(t.Context(), x, x, true)
-	if err != nil || len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0].Error(), "biased upward by far") {
-		t.Errorf("eight rows of eight: %v, %v; want a warning of the bias", f.Warnings, err)
-	}
-	x = goldenFeatures(9, 8, 1, 0)
-	if f, err = FrechetFeatures(t.Context(), x, x, true); err != nil || len(f.Warnings) != 0 {
-		t.Errorf("nine rows of eight: %v, %v; want no warning", f.Warnings, err)
+	for n, want := range map[int]string{8: "biased upward by far", 9: "biased upward;", 39: "biased upward;", 40: ""} {
+		x, y := goldenFeatures(n, 8, 1, 0), goldenFeatures(100, 8, 1, 0)
+		f, err := FrechetFeatures(t.Context(), y, x, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := ""
+		for _, w := range f.Warnings {
+			said += w.Error()
+		}
+		if want == "" && said != "" || !strings.Contains(said, want) {
+			t.Errorf("%d rows of eight: warnings %q; want %q", n, said, want)
+		}
 	}
 }
 

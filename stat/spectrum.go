@@ -83,7 +83,7 @@ func (r *reduction) update(at int) {
 
 // lessOuter takes Σ_l left[l*ldl+i]·right[l*ldr+j], k terms, from c[i*ldc+j].
 func (kn kernel) lessOuter(c []float64, ldc, rows, cols int, left []float64, ldl int, right []float64, ldr, k int) {
-	a, b := newPanel(rows, k, kn.mr), newPanel(cols, k, kn.nr)
+	a, b := kn.panel(0, rows, k), kn.panel(1, cols, k)
 	neg := make([]float64, rows)
 	for l := range k {
 		for i, v := range left[l*ldl:][:rows] {
@@ -143,10 +143,23 @@ func singularValues(ctx context.Context, kn kernel, a []float64, m, n, lda int) 
 		}
 		d[c], e[c] = r.bidiagonal(c, c%reflectBlock)
 	}
+	if err := r.checkFinite(d, e); err != nil {
+		return nil, err
+	}
 	if info := (gonum.Implementation{}).Dlasq1(n, d, e, make([]float64, 4*n)); info != 0 {
 		return nil, fmt.Errorf("singular values of a %d × %d matrix did not settle: %w", m, n, assay.ErrInvalid)
 	}
 	return d, nil
+}
+
+// checkFinite refuses a matrix so large that its squares are not finite.
+func (r *reduction) checkFinite(d, e []float64) error {
+	for i := range d {
+		if d[i]-d[i] != 0 || e[i]-e[i] != 0 {
+			return fmt.Errorf("a %d × %d matrix is too large for its spectrum: its squares are beyond float64: %w", r.m, r.n, assay.ErrInvalid)
+		}
+	}
+	return nil
 }
 
 // bidiagonal reflects column c and then row c away, i steps after the last
@@ -197,6 +210,9 @@ func eigenvalues(ctx context.Context, kn kernel, a []float64, n, lda int) ([]flo
 			r.update(c)
 		}
 		d[c], e[c] = r.tridiagonal(c, c%reflectBlock)
+	}
+	if err := r.checkFinite(d, e); err != nil {
+		return nil, err
 	}
 	if ok := (gonum.Implementation{}).Dsterf(n, d, e[:max(0, n-1)]); !ok {
 		return nil, fmt.Errorf("eigenvalues of a %d × %d matrix did not settle: %w", n, n, assay.ErrInvalid)

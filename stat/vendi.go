@@ -69,7 +69,8 @@ func vendi(ctx context.Context, kn kernel, x rows, q float64) (float64, error) {
 
 // VendiKernel is [Vendi] under any similarity: k is row-major, n × n, symmetric,
 // with ones on its diagonal. A matrix that is none of that is an error wrapping
-// [assay.ErrInvalid].
+// [assay.ErrInvalid]. Similarities that no features could have give negative
+// eigenvalues, which are left out, as in the authors' package.
 func VendiKernel(ctx context.Context, k []float64, n int, q float64) (float64, error) {
 	if err := checkOrder(q); err != nil {
 		return 0, err
