@@ -121,6 +121,9 @@ func editDistance(a, b string) int {
 
 // unknown is the error for a name that is not in the catalogue.
 func unknown(name string) error {
+	if _, ok := FindFeatures(name); ok {
+		return fmt.Errorf("no instrument %q: it is a row of features, which are embedded and not read: %w", name, assay.ErrNotFound)
+	}
 	hint := ""
 	if near := Suggest(name); len(near) > 0 {
 		hint = fmt.Sprintf("; did you mean %q?", near[0])

@@ -10,6 +10,10 @@ import (
 	"github.com/gen-emerge/assay"
 )
 
+// towersAlone are instruments on networks whose look at a picture is no vector by
+// itself, because text takes part in it.
+var towersAlone = []string{"imagereward"}
+
 // TestFeatureCatalogue: every row says what it is, once, and models are in the
 // manifest.
 func TestFeatureCatalogue(t *testing.T) {
@@ -35,6 +39,11 @@ func TestFeatureCatalogue(t *testing.T) {
 	for _, s := range Catalogue() { // an embedding is always a row
 		if s.Space != "" && !seen[s.Name] {
 			t.Errorf("%s has an embedding and no features", s.Name)
+		}
+	}
+	for _, c := range towered() { // who stands on one tower says which
+		if c.towers == nil && (c.spec.Kind == OfImage || c.spec.Kind == OfPrompt) && !slices.Contains(towersAlone, c.spec.Name) {
+			t.Errorf("%s lists no towers, so they are no features: add towers: on(row), or a name to towersAlone", c.spec.Name)
 		}
 	}
 	for name, dim := range map[string]int{"layout": 176, "dreamsim": 768 + 512 + 512, "dreamsim-dino-patch": 1536, "clip-score": 768, "clip-l14-336-square": 768} {
@@ -98,6 +107,9 @@ func TestFeaturesThatAreNone(t *testing.T) {
 		if !errors.Is(err, c.want) || !strings.Contains(fmt.Sprint(err), c.says) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.says)
 		}
+	}
+	if _, err := NewTowers(nil, nil, TowerOptions{}).Open(t.Context(), "inception-tf"); !errors.Is(err, assay.ErrNotFound) || !strings.Contains(fmt.Sprint(err), "row of features") {
+		t.Errorf("features asked for as an instrument: %v", err)
 	}
 	_, err := NewTowers(tinyCache(t), nil, TowerOptions{}).OpenFeatures(t.Context(), "clip-score")
 	if !errors.Is(err, assay.ErrUnavailable) || !strings.Contains(fmt.Sprint(err), "engine") {

@@ -14,6 +14,13 @@
 // embedding, so that a tower looks at a picture once however many instruments
 // ask. Embeddings have identities of their own and can be stored
 // ([Instrument.Embeddings]) and given back ([Picture.Recall]).
+//
+// # Features
+//
+// Measures of sets of pictures are taken of vectors. [FeatureCatalogue] lists what
+// gives one: the rows that published measures are defined on (Inception-v3 prepared
+// in three ways, VGG16, CMMD's CLIP), and every instrument that has an embedding or
+// stands on one tower. [Towers.OpenFeatures] opens a row.
 package metric
 
 import (

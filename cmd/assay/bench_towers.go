@@ -105,7 +105,7 @@ func benchFiles(ctx context.Context, f benchFlags, args []string) ([][]byte, err
 func benchTower(ctx context.Context, c *cobra.Command, w world, f benchFlags, name string, files [][]byte) (r towerReport, err error) {
 	callers := cmp.Or(f.workers, runtime.NumCPU())
 	start := time.Now()
-	tools, err := openNamed(ctx, w, logger(c, w), f.towers, callers, []string{name})
+	tools, err := openVectors(ctx, w, logger(c, w), f.towers, callers, []string{name})
 	if err != nil {
 		return r, err
 	}
@@ -233,7 +233,7 @@ func middle(x []float64, m *float64) (err error) {
 // agree compares embeddings with those of float32.
 func agree(ctx context.Context, c *cobra.Command, w world, opt towerFlags, callers int, in *metric.Instrument, images []*pixel.Image) (a *agreement, err error) {
 	opt.precision = string(nn.Float32)
-	tools, err := openNamed(ctx, w, logger(c, w), opt, callers, []string{in.Name})
+	tools, err := openVectors(ctx, w, logger(c, w), opt, callers, []string{in.Name})
 	if err != nil {
 		return nil, err
 	}

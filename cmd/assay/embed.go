@@ -40,7 +40,9 @@ an image and vector, with the identity under which the vector may be compared.
 Instruments on the same network share it, and it is printed once.
 
 Of an instrument that measures distances (dreamsim, layout) it is the vector whose
-distances it reads; of others it is the network's own, not normalised. --npy FILE
+distances it reads; of others it is the network's own, not normalised. Rows of
+features that measures of sets are taken from (inception-tf, vgg16-fc2) have no
+readings, only vectors. --npy FILE
 writes a float32 matrix for NumPy instead, one row an image, and the objects,
 without vectors, name its rows.`,
 		Example: "  assay embed -m clip-score renders/ > vectors.jsonl\n  assay embed -m dreamsim --npy dreamsim.npy renders/ > rows.jsonl",
@@ -90,7 +92,7 @@ func embed(ctx context.Context, c *cobra.Command, w world, f *embedFlags, args [
 	if workers < 1 {
 		workers = runtime.NumCPU()
 	}
-	tools, err := openNamed(ctx, w, logger(c, w), f.towers, min(workers, len(list)), f.metrics)
+	tools, err := openVectors(ctx, w, logger(c, w), f.towers, min(workers, len(list)), f.metrics)
 	if err != nil {
 		return err
 	}

@@ -107,6 +107,32 @@ func openToolbox(ctx context.Context, w world, log *slog.Logger, opt towerFlags,
 
 // openNamed opens exactly the instruments named, in that order.
 func openNamed(ctx context.Context, w world, log *slog.Logger, opt towerFlags, callers int, names []string) (*toolbox, error) {
+	return openEach(ctx, w, log, opt, callers, names, (*toolbox).open)
+}
+
+// openVectors opens the instruments named, where vectors are wanted and no
+// readings: a row of features that is no instrument will do.
+func openVectors(ctx context.Context, w world, log *slog.Logger, opt towerFlags, callers int, names []string) (*toolbox, error) {
+	return openEach(ctx, w, log, opt, callers, names, func(t *toolbox, ctx context.Context, name string) error {
+		if _, instrument := metric.Find(name); instrument {
+			return t.open(ctx, name)
+		}
+		if spec, ok := metric.FindFeatures(name); ok && spec.Graph && missingModel(t.models, metric.Spec{Models: spec.Models}) == nil {
+			if err := t.engine.start(ctx); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+		in, err := t.towers.OpenFeatures(ctx, name)
+		if err != nil {
+			return err
+		}
+		t.Instruments = append(t.Instruments, in)
+		return nil
+	})
+}
+
+func openEach(ctx context.Context, w world, log *slog.Logger, opt towerFlags, callers int, names []string,
+	open func(*toolbox, context.Context, string) error) (*toolbox, error) {
 	t, err := emptyToolbox(w, log, opt, callers)
 	if err != nil {
 		return nil, err
@@ -115,7 +141,7 @@ func openNamed(ctx context.Context, w world, log *slog.Logger, opt towerFlags, c
 		if _, err := t.Find(name); err == nil {
 			continue
 		}
-		if err := t.open(ctx, name); err != nil {
+		if err := open(t, ctx, name); err != nil {
 			return nil, errors.Join(err, t.Close())
 		}
 	}
