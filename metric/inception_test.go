@@ -207,11 +207,11 @@ func (e *openingEngine) Open(ctx context.Context, m *onnx.Model) (Runner, error)
 	return e.Engine.Open(ctx, m)
 }
 
-// TestInceptionContainers: the file may be a stream of pickles, as it most likely
+// TestParityInceptionContainers: the file may be a stream of pickles, as it most likely
 // is, or the zip that PyTorch writes today: the prepared tensors are the same.
-func TestInceptionContainers(t *testing.T) {
+func TestParityInceptionContainers(t *testing.T) {
 	if testing.Short() || raceEnabled {
-		t.Skip("writes two checkpoints of 95 MB")
+		t.Skip("writes two checkpoints of 95 MB: make parity runs it")
 	}
 	var digests []string
 	for _, container := range []weights.Container{weights.TorchLegacy, weights.TorchZip} {

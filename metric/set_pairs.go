@@ -79,8 +79,8 @@ func (s SetSpec) MeasurePairs(ctx context.Context, id assay.Identity, images []a
 	}
 	r.Warnings = append(r.Warnings, s.doubts(set, nil)...)
 	mean, se := meanOfPairs(len(images), pairs, distances)
-	v := SetValue{Name: s.Values[0].Name, Better: s.Values[0].Better, Value: mean}
-	r.Values = []SetValue{v.with(se, "delete-one jackknife over the images")}
+	v := SetValue{Value: mean}
+	r.Values = []SetValue{v.with(se, "delete-one jackknife over the images").as(s.Values[0])}
 	return r, s.within(r.Values)
 }
 
