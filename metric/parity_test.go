@@ -51,7 +51,7 @@ func parityCases() []parityCase {
 			cases = append(cases, parityCase{name, true, dreamSimDistances})
 		}
 	}
-	return cases
+	return append(cases, pairCases()...)
 }
 
 func TestParity(t *testing.T) {
