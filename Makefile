@@ -3,9 +3,9 @@
 GO ?= go
 PACKAGES ?= ./...
 
-.PHONY: test race parity build vet runtime vocabulary bench fuzz clean
+.PHONY: test race parity build vet runtime vocabulary heads bench fuzz clean
 
-test: vet build runtime vocabulary race parity
+test: vet build runtime vocabulary heads race parity
 
 race:
 	@command -v $${CC:-cc} >/dev/null || { echo "make test: the race detector wants a C compiler; install gcc or clang, or run: go test ./..."; exit 1; }
@@ -32,6 +32,10 @@ runtime: build
 vocabulary: build
 	./assay models pull clip-vocabulary || echo "make: no CLIP vocabulary: tests that need it are skipped"
 	./assay models pull bert-vocabulary || echo "make: no BERT vocabulary: tests that need it are skipped"
+
+# What LPIPS and DISTS put on a network's channels, 25 kB, found in the same way.
+heads: build
+	./assay models pull lpips-alex-heads lpips-vgg-heads dists-weights || echo "make: no weights of LPIPS and DISTS: tests that need them are skipped"
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)

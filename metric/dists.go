@@ -138,14 +138,16 @@ func distsGraph(w onnx.Weights) (*onnx.Model, error) {
 	for _, tap := range backbone.VGG16().Taps(b, normal, l2Pool(b)) {
 		levels = append(levels, tap.Value)
 	}
+	// The mean over a plane, of its rows first: a sum of millions in float32 loses digits.
+	plane := func(v onnx.Value) onnx.Value { return b.ReduceMean(b.ReduceMean(v, true, 3), true, 2) }
 	var means, variances, apart []onnx.Value
 	for _, f := range levels {
-		mean := b.ReduceMean(f, true, 2, 3) // [2, c, 1, 1]
+		mean := plane(f) // [2, c, 1, 1]
 		d := b.Sub(f, mean)
 		e := b.Sub(b.Slice(d, 0, 0, 1), b.Slice(d, 0, 1, 2))
 		means = append(means, mean)
-		variances = append(variances, b.ReduceMean(b.Mul(d, d), true, 2, 3))
-		apart = append(apart, b.ReduceMean(b.Mul(e, e), true, 2, 3))
+		variances = append(variances, plane(b.Mul(d, d)))
+		apart = append(apart, plane(b.Mul(e, e)))
 	}
 	b.Output("means", b.Concat(1, means...))
 	b.Output("variances", b.Concat(1, variances...))

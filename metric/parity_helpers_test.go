@@ -61,6 +61,7 @@ type parityGolden struct {
 		File  string
 		Score float64
 	}
+	Compared []json.RawMessage // of LPIPS and DISTS: see pairGolden
 }
 
 type parityImage struct {
@@ -110,7 +111,7 @@ func readParity(t *testing.T, name string) parityGolden {
 	if err := json.NewDecoder(z).Decode(&g); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	if g.Seed != paritySeed || len(g.Checkpoints) == 0 || len(g.Images)+len(g.Heads) == 0 {
+	if g.Seed != paritySeed || len(g.Checkpoints) == 0 || len(g.Images)+len(g.Heads)+len(g.Compared) == 0 {
 		t.Fatalf("%s is no golden file of seed %d", name, paritySeed)
 	}
 	return g

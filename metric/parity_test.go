@@ -53,8 +53,7 @@ func parityCases() []parityCase {
 			cases = append(cases, parityCase{name, true, dreamSimDistances})
 		}
 	}
-	cases = append(cases, featureCases()...)
-	return cases
+	return slices.Concat(cases, featureCases(), pairCases())
 }
 
 func TestParity(t *testing.T) {

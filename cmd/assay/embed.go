@@ -219,9 +219,13 @@ func (w *embedWriter) close() error {
 		return nil
 	}
 	err := w.buf.Flush()
-	dict := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", w.rows, w.dim)
-	head := "\x93NUMPY\x01\x00" + string([]byte{npyHeader - 10, 0}) + dict
-	head += strings.Repeat(" ", npyHeader-1-len(head)) + "\n"
-	_, headErr := w.matrix.WriteAt([]byte(head), 0)
+	_, headErr := w.matrix.WriteAt(npyHead(w.rows, w.dim), 0)
 	return errors.Join(err, headErr, w.matrix.Close())
+}
+
+// npyHead is the header of a matrix of float32 in a NumPy file.
+func npyHead(rows, cols int) []byte {
+	dict := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", rows, cols)
+	head := "\x93NUMPY\x01\x00" + string([]byte{npyHeader - 10, 0}) + dict
+	return []byte(head + strings.Repeat(" ", npyHeader-1-len(head)) + "\n")
 }
