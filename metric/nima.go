@@ -114,7 +114,8 @@ func nima(spec Spec) towerInstrument {
 	spec.Version, spec.Kind, spec.Better, spec.Lo, spec.Hi, spec.MinSide = 1, OfImage, HigherIsBetter, 1, 10, 1
 	spec.Models, spec.Graph, spec.Licence = []string{spec.Name}, true, "Apache-2.0 (the repository; no other licence is stated for the weights)"
 	spec.Preparation = nimaPreparation(backbone.Keras21).text
-	return towerInstrument{spec: spec, open: func(ctx context.Context, s *stand) error {
+	towers := func(o TowerOptions) []towerRow { return []towerRow{nimaRow(spec.Name, o.NIMAPadding)} }
+	return towerInstrument{spec: spec, towers: towers, open: func(ctx context.Context, s *stand) error {
 		padding := s.towers.opt.NIMAPadding
 		if padding != backbone.Keras21 && padding != backbone.TF2 {
 			return fmt.Errorf("padding %q, want %s or %s: %w", padding, backbone.Keras21, backbone.TF2, assay.ErrInvalid)

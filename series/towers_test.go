@@ -122,6 +122,9 @@ func (m *models) Prepare(ctx context.Context, owners []string, name string, _ in
 				break
 			}
 		}
+	} else if owners[0] == markModel {
+		net := backbone.NIMA(markModel, backbone.Keras21)
+		pieces, err = net.Pieces(blank(net.Inventory()))
 	} else if t, ok := texts()[key]; ok {
 		pieces, err = t.Pieces(backbone.OpenAI, blank(t.Inventory(backbone.OpenAI)), p)
 	}
@@ -228,6 +231,7 @@ type engine struct {
 	numbers map[string]int // concept by the prompt's ids
 	blind   bool           // sees and reads nothing: every vector is chance
 	broken  string         // the half of a tower that always fails
+	marks   *marks         // what the network that gives marks knows
 
 	mu   sync.Mutex
 	runs map[string]int // by model and half
@@ -271,6 +275,9 @@ func (n *network) Run(_ context.Context, in ...onnx.Tensor) ([]onnx.Tensor, erro
 		if f := strings.ReplaceAll(key, "/", "-"); bytes.Contains(n.m.Proto, []byte(f)) {
 			tower, dim = key, t.Projection
 		}
+	}
+	if bytes.Contains(n.m.Proto, []byte(markModel+"-vision")) {
+		return n.e.marks.give(in[0]), nil
 	}
 	if tower == "" {
 		return nil, fmt.Errorf("a graph of no tower")

@@ -29,6 +29,26 @@ func TestWanted(t *testing.T) {
 	}
 }
 
+// The network that technical gates prefer is opened where it is installed, unless
+// the options name who serves.
+func TestTechnicalServing(t *testing.T) {
+	all := func(string) bool { return true }
+	if got := (Options{}).Wanted(all); !slices.Contains(got, "nima-technical") || slices.Contains(got, "nima-aesthetic") {
+		t.Errorf("wanted %q", got)
+	}
+	if got := (Options{Technical: []string{"niqe"}}).Wanted(all); slices.Contains(got, "nima-technical") {
+		t.Errorf("wanted %q", got)
+	}
+	if got := (Options{}).TechnicalServing(func(string) bool { return false }); got != nil {
+		t.Errorf("nothing is installed, and %q", got)
+	}
+	for _, name := range technicals() {
+		if spec, ok := metric.Find(name); !ok || spec.Kind != metric.OfImage || spec.Better == metric.Descriptor {
+			t.Errorf("%s: %+v", name, spec)
+		}
+	}
+}
+
 // Every instrument a gate can take exists and reads what the gate needs.
 func TestServingNames(t *testing.T) {
 	for _, c := range []struct {

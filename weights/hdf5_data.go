@@ -8,6 +8,11 @@ import (
 	"unicode/utf8"
 )
 
+// h5Classes names the classes of datatypes that are not read.
+var h5Classes = map[byte]string{
+	2: "times", 4: "bit fields", 5: "opaque values", 6: "compounds", 7: "references", 8: "enumerations (booleans are)", 10: "arrays", 11: "complex numbers",
+}
+
 // An h5type is the type of a dataset's or attribute's values.
 type h5type struct {
 	dtype   dtype // of numbers; "" for texts and what is not read
@@ -61,8 +66,7 @@ func (c *h5cursor) datatype() h5type {
 			c.fail("references of %d bytes", t.size)
 		}
 	default:
-		names := map[byte]string{2: "times", 4: "bit fields", 5: "opaque values", 6: "compounds", 7: "references", 8: "enumerations (booleans are)", 10: "arrays", 11: "complex numbers"}
-		t.what = fmt.Sprintf("%s (class %d)", names[class], class)
+		t.what = fmt.Sprintf("%s (class %d)", h5Classes[class], class)
 	}
 	if t.dtype != "" && t.dtype.size() != int64(t.size) {
 		t.dtype = "" // an integer of a width nobody has

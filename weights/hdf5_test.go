@@ -421,7 +421,7 @@ func FuzzHDF5(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		if len(data) < 32<<10 {
+		if len(data) < 100<<10 {
 			f.Add(data)
 		}
 	}

@@ -42,8 +42,9 @@ func newGateCalibrate(w world) *cobra.Command {
 		Long: `Calibrate measures what "the same picture" and "a damaged picture" read like in
 this series: trivial variants and damaged copies of its images are made in
 memory and measured. The diversity threshold is a stated quantile of the
-distances between variants; each technical gate takes the instrument that told
-one kind of damage best, at a stated rate of false refusals.
+distances between variants; each technical gate takes nima-technical where it is
+installed and no formula tells its kind of damage better beyond doubt, else the
+instrument that tells it best, at a stated rate of false refusals.
 
 The thresholds and the controls are stored; earlier ones stay on record.`,
 		Args: cobra.NoArgs,

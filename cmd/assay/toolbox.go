@@ -46,7 +46,7 @@ func (f *towerFlags) register(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&f.precision, "precision", string(nn.Float32), "of the large networks: float32, or int8, which is faster and for bulk pre-filtering: its readings are no one else's")
 	flags.BoolVar(&f.plainBicubic, "hps-plain-bicubic", false, "resize for hps-v2 and hps-v2.1 without antialiasing, as in 2023")
-	flags.StringVar(&f.nimaPadding, "nima-padding", string(backbone.Keras21), "where the NIMA networks put their zeros: keras21, as they were trained, or tf2, as idealo's code does today")
+	flags.StringVar(&f.nimaPadding, "nima-padding", string(backbone.Keras21), "`PADDING` of the NIMA networks: keras21, as they were trained, or tf2, as idealo's code does today")
 	flags.StringVar(&f.styleProbe, "style-probe", "", "a linear classifier of styles, a safetensors `FILE`, in place of the zero-shot one")
 	flags.Int64Var(&f.towerMemory, "tower-memory", 4<<10, "keep at most this many `MEGABYTES` of networks open")
 }
