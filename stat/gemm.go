@@ -34,25 +34,40 @@ type kernel struct {
 func best() kernel {
 	kn := kernels()[0]
 	kn.cores = runtime.GOMAXPROCS(0)
-	kn.room = &room{}
+	kn.room = &room{work: make([][]float64, kn.cores)}
 	return kn
 }
 
-// A room is memory of the two sides of a product.
-type room [2][]float64
+// A room is memory of the two sides of a product and of each worker.
+type room struct {
+	sides [2][]float64
+	work  [][]float64
+}
 
-// panel returns an empty panel, in the room's memory where there is one: what is
-// in it is not cleared.
+// panel returns an empty panel for a side of a product: what is in it is not
+// cleared.
 func (kn kernel) panel(side, n, k int) *panel {
 	w := [2]int{kn.mr, kn.nr}[side]
 	strips := (n + w - 1) / w
 	if kn.room == nil {
 		return newPanel(n, k, w)
 	}
-	if cap(kn.room[side]) < strips*w*k {
-		kn.room[side] = make([]float64, strips*w*k)
+	return &panel{n, k, w, grow(&kn.room.sides[side], strips*w*k)}
+}
+
+// scratch returns n numbers that are the worker's own until it asks again.
+func (kn kernel) scratch(worker, n int) []float64 {
+	if kn.room == nil {
+		return make([]float64, n)
 	}
-	return &panel{n, k, w, kn.room[side][:strips*w*k]}
+	return grow(&kn.room.work[worker], n)
+}
+
+func grow(v *[]float64, n int) []float64 {
+	if cap(*v) < n {
+		*v = make([]float64, n)
+	}
+	return (*v)[:n]
 }
 
 const (
@@ -82,9 +97,9 @@ func (p *panel) strip(s, k0, kl int) int {
 }
 
 // pack fills rows from to to−1 of the panel, which begin and end at whole strips
-// or at the panel's end; read writes a row to its argument.
-func (p *panel) pack(from, to int, read func(i int, dst []float64)) {
-	buf := make([]float64, p.w*p.k)
+// or at the panel's end; read writes a row to its argument. The buffer holds
+// p.w rows.
+func (p *panel) pack(from, to int, buf []float64, read func(i int, dst []float64)) {
 	for i0 := from; i0 < to; i0 += p.w {
 		w := min(p.w, p.n-i0)
 		for i := range w {
@@ -237,7 +252,12 @@ func (kn kernel) parallel(n int, f func(worker, i int)) {
 // chunks calls f for ranges of at most size numbers that together are 0 to n−1,
 // on all cores.
 func (kn kernel) chunks(n, size int, f func(from, to int)) {
-	kn.parallel((n+size-1)/size, func(_, c int) { f(c*size, min(n, (c+1)*size)) })
+	kn.workChunks(n, size, func(_, from, to int) { f(from, to) })
+}
+
+// workChunks is chunks that says which worker is at it.
+func (kn kernel) workChunks(n, size int, f func(worker, from, to int)) {
+	kn.parallel((n+size-1)/size, func(worker, c int) { f(worker, c*size, min(n, (c+1)*size)) })
 }
 
 // stopped returns the context's error once it has ended.

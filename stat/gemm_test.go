@@ -79,11 +79,16 @@ func TestKernelsGiveTheSameBits(t *testing.T) {
 	}
 }
 
-// everywhere calls f with each kernel on one, two and five cores.
+// everywhere calls f with each kernel on one, two and five cores, with memory
+// that is used again and without.
 func everywhere(f func(kn kernel)) {
 	for _, kn := range kernels() {
 		for _, cores := range []int{1, 2, 5} {
 			kn.cores = cores
+			kn.room = nil
+			if cores == 2 {
+				kn.room = &room{work: make([][]float64, cores)}
+			}
 			f(kn)
 		}
 	}

@@ -20,7 +20,6 @@ const blockEdge = 4 * tileEdge
 // own until it returns. With same, x and y are one set and only tiles with
 // i0 <= j0 are made. No more than a block of either set is held as float64.
 func products(ctx context.Context, kn kernel, x, y rows, same bool, visit func(tile)) error {
-	scratch := make([][]float64, max(1, kn.cores))
 	for i0 := 0; i0 < x.n; i0 += blockEdge {
 		a := packBlock(kn, 0, x, i0)
 		j0 := 0
@@ -39,10 +38,7 @@ func products(ctx context.Context, kn kernel, x, y rows, same bool, visit func(t
 					return
 				}
 				t := tile{worker: worker, i0: i0 + ri, j0: j0 + rj, rows: min(tileEdge, a.n-ri), cols: min(tileEdge, b.n-rj)}
-				if scratch[worker] == nil {
-					scratch[worker] = make([]float64, tileEdge*tileEdge)
-				}
-				t.c = scratch[worker]
+				t.c = kn.scratch(worker, tileEdge*tileEdge)
 				clear(t.c)
 				kn.mulTile(a, b, ri, ri+t.rows, rj, rj+t.cols, t.c, tileEdge)
 				visit(t)
@@ -57,8 +53,8 @@ func tilesOf(n int) int { return (n + tileEdge - 1) / tileEdge }
 // packBlock lays out the rows of x from i0 on, as a side of a product.
 func packBlock(kn kernel, side int, x rows, i0 int) *panel {
 	p := kn.panel(side, min(blockEdge, x.n-i0), x.dim)
-	kn.chunks(p.n, groupEdge, func(from, to int) {
-		p.pack(from, to, func(i int, dst []float64) { x.read(i0+i, dst) })
+	kn.workChunks(p.n, groupEdge, func(worker, from, to int) {
+		p.pack(from, to, kn.scratch(worker, p.w*p.k), func(i int, dst []float64) { x.read(i0+i, dst) })
 	})
 	return p
 }
