@@ -125,9 +125,11 @@ func (s *Series) diagnoseBy(ctx context.Context, name string) (assay.Identity, m
 		name = sketchInstrument // the gate's distance keeps no vectors; the sketch proposes its neighbours
 	}
 	if in, err := s.tools.Find(name); err == nil && name != sketchInstrument {
-		if id, space, ok := vectorsBy(in); ok {
-			return id, space, nil
+		id, space, ok := vectorsBy(in)
+		if !ok {
+			err = fmt.Errorf("%s sees images as no vector, or as several: choose one that does, as %s do: %w", name, strings.Join(DiagnosisInstruments(), ", "), assay.ErrInvalid)
 		}
+		return id, space, err
 	}
 	stored, err := s.storedIdentities(ctx)
 	if err != nil {
@@ -142,13 +144,10 @@ func (s *Series) diagnoseBy(ctx context.Context, name string) (assay.Identity, m
 			names = append(names, id.Instrument)
 		}
 	}
-	spec, known := metric.Find(name)
+	_, known := metric.Find(name)
 	switch {
 	case len(stored) == 0:
 		return assay.Identity{}, "", fmt.Errorf("series %s has no measured images yet: `assay add IMAGE ...` adds some: %w", s.name, assay.ErrNotFound)
-	case known && spec.Space == "":
-		return assay.Identity{}, "", fmt.Errorf("%s keeps no vectors, so there is nothing stored to compare images by; there are vectors by %s: %w",
-			name, strings.Join(names, ", "), assay.ErrInvalid)
 	case known:
 		return assay.Identity{}, "", fmt.Errorf("no image of series %s has a vector by %s; there are vectors by %s: %w", s.name, name, strings.Join(names, ", "), assay.ErrNotFound)
 	}

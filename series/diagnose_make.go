@@ -147,14 +147,16 @@ func (m *diagnosing) all(ctx context.Context, d *Diagnosis) error {
 			some = append(some, dist.At(a, b))
 		}
 	}
-	d.Scale, err = stat.Quantile(some, 0.5)
+	if d.Scale, err = stat.Quantile(some, 0.5); err == nil && d.Scale > 0 {
+		d.Notes = append(d.Notes, fmt.Sprintf("for the Vendi score, images at a distance d count as exp(−d/%s) alike: %s is the median distance of the series, so that scores compare within it only", three(d.Scale), three(d.Scale)))
+	}
 	return err
 }
 
 // curve follows windows through the series.
 func (m *diagnosing) curve(ctx context.Context, d *Diagnosis) error {
 	w, batches := d.Window, (m.n-d.Window)/m.opt.Batch
-	points := min(curvePoints, 1+2*(m.n-w)/w, batches+1)
+	points := min(curvePoints, 1+4*(m.n-w)/w, batches+1) // a quarter of a window apart, or more
 	seen := map[int]float64{}
 	upTo := 0
 	for k := range points {

@@ -61,18 +61,29 @@ func (d *Diagnosis) tellAlarm() {
 	var parts []string
 	for _, t := range w.Raised.Tests {
 		if slices.Contains(w.Raised.Alarms, t.Name) {
-			parts = append(parts, fmt.Sprintf("%s (p = %s)", t.Name, probability(t.Adjusted)))
+			parts = append(parts, fmt.Sprintf("%s (%s, p = %s)", found(t.Name), t.Name, probability(t.Adjusted)))
 		}
 	}
 	d.Alarm = fmt.Sprintf("Alarm after %d images: %s; look %d may spend %s of the error rate.", w.Raised.Images, strings.Join(parts, ", "), w.Raised.Number, probability(w.Raised.Alpha))
 	switch {
 	case w.Latest.Images == w.Raised.Images:
 	case len(w.Latest.Alarms) > 0:
-		d.Alarm += fmt.Sprintf(" After %d images it still holds: %s.", w.Latest.Images, strings.Join(w.Latest.Alarms, ", "))
+		d.Alarm += fmt.Sprintf(" After %d images there still is one: %s.", w.Latest.Images, strings.Join(w.Latest.Alarms, ", "))
 	default:
 		d.Alarm += fmt.Sprintf(" After %d images no test alone would raise it.", w.Latest.Images)
 	}
 	d.Alarm += " " + rate
+}
+
+// found says what a test's alarm means.
+func found(name string) string {
+	switch name {
+	case stat.Closer:
+		return "the last images lie closer to each other than the first"
+	case stat.Nearer:
+		return "new images come ever nearer to those just before"
+	}
+	return "the last images spread less over the map than the first"
 }
 
 // what is what the tests move: images, or batches of them.

@@ -140,7 +140,7 @@ func lives(t *testing.T, kind string, n, runs int) (alarms int, by map[string]in
 // 1000 lives each (ASSAY_TEST_LONG=1): normal 3.8 %, heavy 4.0 %, clusters
 // 3.0 %, drift 4.2 %.
 func TestTrendFalseAlarms(t *testing.T) {
-	runs := livesWanted(100, 1000)
+	runs := livesWanted(40, 1000)
 	for _, kind := range []string{"normal", "heavy", "clusters", "drift"} {
 		alarms, by, _ := lives(t, kind, 200, runs)
 		t.Logf("%-9s alarm in %.1f %% of %d lives of 200: %v", kind, 100*float64(alarms)/float64(runs), runs, by)
@@ -155,13 +155,15 @@ func TestTrendFalseAlarms(t *testing.T) {
 	}
 }
 
-// TestTrendPower: series that do converge raise an alarm.
+// TestTrendPower: series that do converge raise an alarm. Of 200 lives of 200
+// images each: collapse 100 %, in the median after 120; narrowing 100 %, after 120;
+// tighter 95.5 %, after 160; repeats 41 %, after 160.
 func TestTrendPower(t *testing.T) {
-	runs := livesWanted(10, 200)
+	runs := livesWanted(5, 200)
 	for _, c := range []struct {
 		kind  string
 		least float64 // share of lives of 200
-	}{{"collapse", 0.99}, {"narrowing", 0.9}, {"tighter", 0.7}, {"repeats", 0}} {
+	}{{"collapse", 0.99}, {"narrowing", 0.8}, {"tighter", 0.6}, {"repeats", 0}} {
 		alarms, by, when := lives(t, c.kind, 200, runs)
 		share := float64(alarms) / float64(runs)
 		t.Logf("%-9s alarm in %5.1f %% of %d lives of 200, in the median after %g: %v", c.kind, 100*share, runs, when, by)

@@ -122,10 +122,10 @@ func plots(d series.Diagnosis, rows []diagnoseRow, mapped bool) []plot {
 	}
 	out := []plot{
 		{ID: "spread", Title: "How far apart", Axis: "mean distance of pairs",
-			Doc:   fmt.Sprintf("The mean distance of all pairs in windows of %d images, by %s. Lower is more alike; the band is the 95 %% interval.", d.Window, d.By.Instrument),
+			Doc:   fmt.Sprintf("The mean distance of all pairs in windows of %d images, by %s. Lower is more alike; the band is the 95 %% interval. Each window is drawn at its last image.", d.Window, d.By.Instrument),
 			Label: fromTo("Mean distance of pairs", first.Mean, last.Mean)},
 		{ID: "nearest", Title: "Nearest before", Axis: "distance",
-			Doc:   fmt.Sprintf("For each image the distance to the nearest of the %d before it, and the median in windows. A fixed number before, since among ever more images the nearest comes nearer anyway.", d.Nearest.Lookback),
+			Doc:   fmt.Sprintf("For each image the distance to the nearest of the %d before it, and the median in windows (line). A fixed number before, since among ever more images the nearest comes nearer anyway.", d.Nearest.Lookback),
 			Label: fmt.Sprintf("Distance to the nearest of the %d images before: Kendall’s tau with time is %s. The table below has the medians; the arrow keys go from point to point.", d.Nearest.Lookback, short(d.Nearest.Tau))},
 		{ID: "vendi", Title: "Different images", Axis: "effective number",
 			Doc:   fmt.Sprintf("The Vendi score of each window: how many fully different images would be as varied, of %d. The band is the 95 %% interval.", d.Window),
@@ -133,7 +133,7 @@ func plots(d series.Diagnosis, rows []diagnoseRow, mapped bool) []plot {
 	}
 	if mapped {
 		out = append(out, plot{ID: "entropy", Title: "Spread over the map", Axis: "entropy in nats",
-			Doc: fmt.Sprintf("How evenly images spread over the map’s %d cells: those of each window as counted, and all so far with Miller and Madow’s correction, since the entropy of few images is biased low. %s is the most.",
+			Doc: fmt.Sprintf("How evenly images spread over the map’s %d cells: those of each window as counted, and all so far (dashed) with Miller and Madow’s correction, since the entropy of few images is biased low. %s is the most.",
 				cellsOf(d.Grid), short(math.Log(float64(cellsOf(d.Grid))))),
 			Label: fromTo("Occupancy entropy", *first.Entropy, *last.Entropy)})
 	}
