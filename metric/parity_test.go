@@ -51,6 +51,7 @@ func parityCases() []parityCase {
 			cases = append(cases, parityCase{name, true, dreamSimDistances})
 		}
 	}
+	cases = append(cases, rewardCases()...)
 	return cases
 }
 

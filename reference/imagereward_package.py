@@ -67,10 +67,10 @@ def load(checkpoint, vocabulary):
     """The model as ImageReward.load makes it, on the CPU."""
     import torch
     top, _, _ = modules()
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
     with hub(vocabulary):
         model = top.ImageReward(device="cpu", med_config="med_config.json")
-    missing, unexpected = model.load_state_dict(state, strict=False)
+    missing, unexpected = model.load_state_dict(state, strict=False, assign=True)  # a second copy would take 1.8 GB
     # utils.load is not strict and throws both lists away.
     if missing or [n for n in unexpected if not n.endswith("position_ids")]:
         raise SystemExit(f"{checkpoint}: missing {missing}, unexpected {unexpected}")
