@@ -40,18 +40,17 @@ func imageRewards() []towerInstrument {
 			Agreement: "the authors' code (image-reward 1.5) on a synthetic checkpoint of the official container: rewards within 1e-4; " +
 				"`assay models verify --published` compares the four of its README, within 0.01",
 		},
-		open: openImageReward,
+		open: func(ctx context.Context, s *stand) error { return s.rewards(ctx, row, backbone.ImageReward()) },
 	}}
 }
 
-// openImageReward opens the tower, the text half and the word pieces.
-func openImageReward(ctx context.Context, s *stand) error {
-	row := imageRewardRow()
+// rewards opens the tower, the text half and the word pieces.
+func (s *stand) rewards(ctx context.Context, row towerRow, net backbone.Reward) error {
 	v, err := s.inner(ctx, row)
 	if err != nil {
 		return err
 	}
-	r, err := s.reward(ctx, row)
+	r, err := s.reward(ctx, row, net)
 	if err != nil {
 		return err
 	}
@@ -79,8 +78,8 @@ type rewarder struct {
 }
 
 // reward prepares the text half and makes it a part of the instrument.
-func (s *stand) reward(ctx context.Context, row towerRow) (*rewarder, error) {
-	t, net := s.towers, backbone.ImageReward()
+func (s *stand) reward(ctx context.Context, row towerRow, net backbone.Reward) (*rewarder, error) {
+	t := s.towers
 	done, err := row.prepare(ctx, t.models, "text", t.opt.Precision, func(open *officialFiles) ([]weights.Piece, error) {
 		c, err := open.checkpoint(row.models[0], row.prefix)
 		if err != nil {
