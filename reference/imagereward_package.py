@@ -32,15 +32,15 @@ MED = {
 
 def modules():
     """(ImageReward.ImageReward, its vit, its med), the modules."""
-    names = ["fairscale", "fairscale.nn", "fairscale.nn.checkpoint", "fairscale.nn.checkpoint.checkpoint_activations"]
-    for name in names:
-        sys.modules.setdefault(name, types.ModuleType(name))
-    sys.modules[names[-1]].checkpoint_wrapper = None  # nobody trains
-    root = pathlib.Path(importlib.util.find_spec("ImageReward").submodule_search_locations[0])
-    for name, folder in [("ImageReward", root), ("ImageReward.models", root / "models")]:
-        package = types.ModuleType(name)  # without the imports of their __init__
-        package.__path__ = [str(folder)]
-        sys.modules[name] = package
+    if "ImageReward" not in sys.modules:
+        names = ["fairscale", "fairscale.nn", "fairscale.nn.checkpoint", "fairscale.nn.checkpoint.checkpoint_activations"]
+        for name in names:
+            sys.modules[name] = types.ModuleType(name)
+        sys.modules[names[-1]].checkpoint_wrapper = None  # nobody trains
+        root = pathlib.Path(importlib.util.find_spec("ImageReward").submodule_search_locations[0])
+        for name, folder in [("ImageReward", root), ("ImageReward.models", root / "models")]:
+            sys.modules[name] = types.ModuleType(name)  # without the imports of their __init__
+            sys.modules[name].__path__ = [str(folder)]
     from ImageReward import ImageReward as top
     from ImageReward.models.BLIP import med, vit
     return top, vit, med
