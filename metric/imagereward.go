@@ -32,8 +32,8 @@ func imageRewards() []towerInstrument {
 			Preparation: fmt.Sprintf("%s; prompt in the pieces of bert-base-uncased, the end beyond %d tokens cut", row.prep.text, imageRewardTokens),
 			Models:      []string{"imagereward", bertVocabularyModel}, Graph: true,
 			Doc: "How well people like the image for its prompt: the reward that BLIP, fine-tuned on 137 000 comparisons by experts, gives the two " +
-				"while it reads the prompt and looks at the image at once. On the scale of its training set, 0 in the mean and 1 in the deviation: of images by " +
-				"Stable Diffusion 1.4 some 62 % read −1 to 1 and 98 % −2 to 2. Compare images of one prompt only. Accuracy its authors give: 65.14 % on " +
+				"while it reads the prompt and looks at the image at once. On the scale of its training set, 0 in the mean and 1 in the deviation: of " +
+				"images by Stable Diffusion 1.4 some 62 % read −1 to 1 and 98 % −2 to 2. Compare images of one prompt only. Accuracy its authors give: 65.14 % on " +
 				"their test set (a single person: 65.3 %); HPS v2's: 74.0 % on HPD v2.",
 			Licence: "Apache-2.0; the parts from BLIP BSD-3-Clause",
 			Source:  "Xu et al.: ImageReward, NeurIPS 2023, arXiv:2304.05977; THUDM/ImageReward, ImageReward-v1.0",

@@ -135,7 +135,8 @@ func TestRewardIsOfTheWhole(t *testing.T) {
 			t.Errorf("%d words: warnings %q", words, r.Warnings)
 		}
 	}
-	if a, b := read(p, strings.Repeat("b ", 33)+"c"), read(p, strings.Repeat("b ", 33)+"d e f"); a.Value != b.Value || a.Value != read(p, strings.Repeat("b ", 33)).Value {
+	full := strings.Repeat("b ", 33)
+	if a, b := read(p, full+"c"), read(p, full+"d e f"); a.Value != b.Value || a.Value != read(p, full).Value {
 		t.Errorf("what is cut off counts: %v, %v", a.Value, b.Value)
 	}
 	if ids := in.TowerIdentities(); len(ids) != 0 || in.Embeds() {
