@@ -38,7 +38,8 @@ func (t BERT) check() error {
 		t.Context, t.Vocabulary, t.Layers, t.Width, t.Seen, t.Heads, t.MLP, assay.ErrInvalid)
 }
 
-// slots returns the tensors of the text half.
+// slots returns the tensors of the text half. Synthetic values let the first token
+// depend on the prompt about half as much as on the picture.
 func (t BERT) slots() []slot {
 	w := t.Width
 	list := []slot{
@@ -48,15 +49,15 @@ func (t BERT) slots() []slot {
 	list = append(list, norm("pre", w)...)
 	for i := range t.Layers {
 		n := nn.BlockName(i)
-		list = append(list, layer(n+".qkv", fused, fusedBias, w, 3*w, 1.5)...)
-		list = append(list, layer(n+".out", linear, plain, w, w, 1)...)
+		list = append(list, layer(n+".qkv", fused, fusedBias, w, 3*w, 2)...)
+		list = append(list, layer(n+".out", linear, plain, w, w, 1.5)...)
 		list = append(list, norm(n+".norm1", w)...)
-		list = append(list, layer(n+".cross.q", linear, plain, w, w, 1.5)...)
-		list = append(list, layer(n+".cross.kv", fused, fusedBias, t.Seen, 2*w, 1.5)...)
-		list = append(list, layer(n+".cross.out", linear, plain, w, w, 1)...)
+		list = append(list, layer(n+".cross.q", linear, plain, w, w, 4)...)
+		list = append(list, layer(n+".cross.kv", fused, fusedBias, t.Seen, 2*w, 1)...)
+		list = append(list, layer(n+".cross.out", linear, plain, w, w, 0.7)...)
 		list = append(list, norm(n+".norm2", w)...)
 		list = append(list, layer(n+".fc1", linear, plain, w, t.MLP, 1)...)
-		list = append(list, layer(n+".fc2", linear, plain, t.MLP, w, 1)...)
+		list = append(list, layer(n+".fc2", linear, plain, t.MLP, w, 0.7)...)
 		list = append(list, norm(n+".norm3", w)...)
 	}
 	return list

@@ -32,26 +32,25 @@ func imageRewards() []towerInstrument {
 			Preparation: fmt.Sprintf("%s; prompt in the pieces of bert-base-uncased, the end beyond %d tokens cut", row.prep.text, imageRewardTokens),
 			Models:      []string{"imagereward", bertVocabularyModel}, Graph: true,
 			Doc: "How well people like the image for its prompt: the reward that BLIP, fine-tuned on 137 000 comparisons by experts, gives the two " +
-				"while it reads the prompt and looks at the image at once. On the scale of its training set, 0 in the mean and 1 in the deviation: of images by " +
-				"Stable Diffusion 1.4 some 62 % read −1 to 1 and 98 % −2 to 2. Compare images of one prompt only. Accuracy its authors give: 65.14 % on " +
+				"while it reads the prompt and looks at the image at once. On the scale of its training set, 0 in the mean and 1 in the deviation: of " +
+				"images by Stable Diffusion 1.4 some 62 % read −1 to 1 and 98 % −2 to 2. Compare images of one prompt only. Accuracy its authors give: 65.14 % on " +
 				"their test set (a single person: 65.3 %); HPS v2's: 74.0 % on HPD v2.",
 			Licence: "Apache-2.0; the parts from BLIP BSD-3-Clause",
 			Source:  "Xu et al.: ImageReward, NeurIPS 2023, arXiv:2304.05977; THUDM/ImageReward, ImageReward-v1.0",
 			Agreement: "the authors' code (image-reward 1.5) on a synthetic checkpoint of the official container: rewards within 1e-4; " +
 				"`assay models verify --published` compares the four of its README, within 0.01",
 		},
-		open: openImageReward,
+		open: func(ctx context.Context, s *stand) error { return s.rewards(ctx, row, backbone.ImageReward()) },
 	}}
 }
 
-// openImageReward opens the tower, the text half and the word pieces.
-func openImageReward(ctx context.Context, s *stand) error {
-	row := imageRewardRow()
+// rewards opens the tower, the text half and the word pieces.
+func (s *stand) rewards(ctx context.Context, row towerRow, net backbone.Reward) error {
 	v, err := s.inner(ctx, row)
 	if err != nil {
 		return err
 	}
-	r, err := s.reward(ctx, row)
+	r, err := s.reward(ctx, row, net)
 	if err != nil {
 		return err
 	}
@@ -79,8 +78,8 @@ type rewarder struct {
 }
 
 // reward prepares the text half and makes it a part of the instrument.
-func (s *stand) reward(ctx context.Context, row towerRow) (*rewarder, error) {
-	t, net := s.towers, backbone.ImageReward()
+func (s *stand) reward(ctx context.Context, row towerRow, net backbone.Reward) (*rewarder, error) {
+	t := s.towers
 	done, err := row.prepare(ctx, t.models, "text", t.precision(), func(open *officialFiles) ([]weights.Piece, error) {
 		c, err := open.checkpoint(row.models[0], row.prefix)
 		if err != nil {

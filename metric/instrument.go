@@ -145,11 +145,11 @@ func (s Space) Apart(a, b []float32) (float64, error) {
 // stored embeddings can be given back with [Picture.Recall]. The vectors are
 // the caller's.
 //
-// It fails, wrapping [assay.ErrInvalid], if in stands on no tower
+// It fails, wrapping [assay.ErrInvalid], if in stands on no tower that gives one
 // ([Instrument.TowerIdentities] tells) or the picture is smaller than in.MinSide.
 func (in *Instrument) Embeddings(ctx context.Context, p *Picture) ([]assay.Embedding, error) {
 	if len(in.towers) == 0 {
-		return nil, fmt.Errorf("%s stands on no tower: %w", in.Name, assay.ErrInvalid)
+		return nil, fmt.Errorf("%s stands on no tower whose output is an embedding: %w", in.Name, assay.ErrInvalid)
 	}
 	if err := in.ready(ctx, p); err != nil {
 		return nil, err

@@ -53,7 +53,7 @@ func parityCases() []parityCase {
 			cases = append(cases, parityCase{name, true, dreamSimDistances})
 		}
 	}
-	return slices.Concat(cases, featureCases(), pairCases())
+	return slices.Concat(cases, rewardCases(), featureCases(), pairCases())
 }
 
 func TestParity(t *testing.T) {

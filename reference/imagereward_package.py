@@ -32,15 +32,15 @@ MED = {
 
 def modules():
     """(ImageReward.ImageReward, its vit, its med), the modules."""
-    names = ["fairscale", "fairscale.nn", "fairscale.nn.checkpoint", "fairscale.nn.checkpoint.checkpoint_activations"]
-    for name in names:
-        sys.modules.setdefault(name, types.ModuleType(name))
-    sys.modules[names[-1]].checkpoint_wrapper = None  # nobody trains
-    root = pathlib.Path(importlib.util.find_spec("ImageReward").submodule_search_locations[0])
-    for name, folder in [("ImageReward", root), ("ImageReward.models", root / "models")]:
-        package = types.ModuleType(name)  # without the imports of their __init__
-        package.__path__ = [str(folder)]
-        sys.modules[name] = package
+    if "ImageReward" not in sys.modules:
+        names = ["fairscale", "fairscale.nn", "fairscale.nn.checkpoint", "fairscale.nn.checkpoint.checkpoint_activations"]
+        for name in names:
+            sys.modules[name] = types.ModuleType(name)
+        sys.modules[names[-1]].checkpoint_wrapper = None  # nobody trains
+        root = pathlib.Path(importlib.util.find_spec("ImageReward").submodule_search_locations[0])
+        for name, folder in [("ImageReward", root), ("ImageReward.models", root / "models")]:
+            sys.modules[name] = types.ModuleType(name)  # without the imports of their __init__
+            sys.modules[name].__path__ = [str(folder)]
     from ImageReward import ImageReward as top
     from ImageReward.models.BLIP import med, vit
     return top, vit, med
@@ -67,10 +67,10 @@ def load(checkpoint, vocabulary):
     """The model as ImageReward.load makes it, on the CPU."""
     import torch
     top, _, _ = modules()
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
     with hub(vocabulary):
         model = top.ImageReward(device="cpu", med_config="med_config.json")
-    missing, unexpected = model.load_state_dict(state, strict=False)
+    missing, unexpected = model.load_state_dict(state, strict=False, assign=True)  # a second copy would take 1.8 GB
     # utils.load is not strict and throws both lists away.
     if missing or [n for n in unexpected if not n.endswith("position_ids")]:
         raise SystemExit(f"{checkpoint}: missing {missing}, unexpected {unexpected}")

@@ -16,8 +16,8 @@ with the vocabulary and {"do_lower_case": true} in it, and BLIP's two tokens
 [DEC] and [ENC] added.
 
 Made with CPython 3.11.7 (unicodedata 14.0.0), transformers 4.30.2, tokenizers
-0.13.3; strings by token_clip.py and what that needs. transformers 5 has the slow
-tokenizer no more.
+0.13.3; strings by token_clip.py and what that needs. transformers 4.57.1, the last
+with the slow tokenizer, gives the same file; 5 has that tokenizer no more.
 """
 
 import gzip

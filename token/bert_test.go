@@ -380,7 +380,8 @@ func checkBERT(t *testing.T, b *BERT, names []string, text string) {
 	if !strings.Contains(text, "[") {
 		var spelled, want strings.Builder
 		for _, w := range bertWords([]rune(text)) {
-			if strings.ContainsFunc(w, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Mn, r) && r < 0x500 }) || w == "" {
+			odd := func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Mn, r) && r < 0x500 }
+			if strings.ContainsFunc(w, odd) || w == "" {
 				t.Fatalf("%q has the word %q", text, w)
 			}
 			if one := b.pieces(nil, w); slices.Equal(one, []int32{bertUnknown}) {

@@ -4,7 +4,6 @@ package weights
 func rewardModels() []Model { return []Model{imageReward(), bertVocabulary()} }
 
 func imageReward() Model {
-	const commit = "7a9e21f" // of the repository, as far as its digest was recorded
 	return Model{
 		Name: "imagereward",
 		Files: []File{{
@@ -17,7 +16,7 @@ func imageReward() Model {
 		Licence:    "Apache-2.0 (code and weights; the parts that come from BLIP are BSD-3-Clause)",
 		LicenceURL: "https://github.com/THUDM/ImageReward/blob/main/LICENSE",
 		Serves:     []string{"imagereward"}, Tier: Full,
-		Source: "huggingface.co/THUDM/ImageReward " + commit,
+		Source: "huggingface.co/THUDM/ImageReward main, as of 7a9e21f",
 		Paper: "Xu et al., ImageReward: Learning and Evaluating Human Preferences for Text-to-Image Generation, NeurIPS 2023, " +
 			"arXiv:2304.05977",
 		Reference: "README, assets/images/1.webp to 4.webp with its prompt: 0.5811622738838196 0.2745276093482971 " +
