@@ -22,6 +22,7 @@ import (
 	"runtime"
 
 	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/metric"
 	"github.com/gen-emerge/assay/series"
 )
 
@@ -33,6 +34,11 @@ type Options struct {
 	Token string
 	Rater string       // who answers comparisons, as recorded in judgments; empty means "me"
 	Log   *slog.Logger // failures that are not the visitor's; nil discards
+
+	// Difference opens the instrument whose maps ([metric.Instrument.Map]) are laid
+	// over pictures; it is asked at every request, and should remember what it opened.
+	// nil: none is installed, and the pages do not offer it.
+	Difference func(context.Context) (*metric.Instrument, error)
 }
 
 // Blobs is what the pages need of the store beyond what a series tells them.
@@ -50,6 +56,10 @@ type site struct {
 	look   *look
 	thumbs *cache
 	decode chan struct{} // holds one element for each decode in progress
+
+	differ      func(context.Context) (*metric.Instrument, error) // nil if pages offer no overlay
+	differences *cache
+	drawing     chan struct{} // holds one element while an overlay is being made
 }
 
 // New returns the pages of s, whose images' bytes are in b. The handler may be
@@ -67,6 +77,7 @@ func New(s *series.Series, b Blobs, opt Options) (http.Handler, error) {
 		// A decode may hold several times the picture's size; more at once than
 		// half the processors would make no page appear earlier.
 		decode: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		differ: opt.Difference, differences: newCache(differenceCacheBytes), drawing: make(chan struct{}, 1),
 	}
 	if st.log == nil {
 		st.log = slog.New(slog.DiscardHandler)
@@ -80,17 +91,18 @@ func New(s *series.Series, b Blobs, opt Options) (http.Handler, error) {
 func (st *site) routes() http.Handler {
 	mux := http.NewServeMux()
 	pages := map[string]func(http.ResponseWriter, *http.Request) error{
-		"GET /{$}":             st.mapPage,
-		"GET /map.json":        st.mapJSON,
-		"GET /image/{id}":      st.imagePage,
-		"GET /compare":         st.comparePage,
-		"POST /compare/round":  st.startRound,
-		"POST /compare/answer": st.answer,
-		"POST /compare/undo":   st.undo,
-		"GET /blob/{id}":       st.blob,
-		"GET /thumb/{id}":      st.thumb,
-		"GET /static/{name}":   st.static,
-		"GET /healthz":         st.healthz,
+		"GET /{$}":                     st.mapPage,
+		"GET /map.json":                st.mapJSON,
+		"GET /image/{id}":              st.imagePage,
+		"GET /compare":                 st.comparePage,
+		"POST /compare/round":          st.startRound,
+		"POST /compare/answer":         st.answer,
+		"POST /compare/undo":           st.undo,
+		"GET /blob/{id}":               st.blob,
+		"GET /thumb/{id}":              st.thumb,
+		"GET /difference/{id}/{other}": st.difference,
+		"GET /static/{name}":           st.static,
+		"GET /healthz":                 st.healthz,
 	}
 	for pattern, page := range pages {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {

@@ -29,6 +29,7 @@ type toolbox struct {
 	engine *engine
 	towers *metric.Towers
 	models *weights.Cache
+	late   late // opened after the others
 }
 
 // towerFlags are choices about the large networks.
@@ -197,6 +198,7 @@ func (t *toolbox) Close() error {
 	for _, in := range t.Instruments {
 		errs = append(errs, in.Close())
 	}
+	errs = append(errs, t.late.close()...)
 	return errors.Join(append(errs, t.towers.Close(), t.engine.close())...)
 }
 
