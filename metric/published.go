@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/pixel"
@@ -108,7 +109,7 @@ func (v PublishedValue) Agrees(got []float64) (off float64, ok bool) {
 // at hand are not among them (jmhessel/clipscore's README), nor those that are
 // known not to be reproducible (LAION's own notebook, 4.0330).
 func Published() []PublishedValue {
-	return append(append(publishedCLIP(), publishedLAION()...), publishedOthers()...)
+	return slices.Concat(publishedCLIP(), publishedLAION(), publishedOthers(), publishedPairs())
 }
 
 func publishedCLIP() []PublishedValue {
