@@ -4,7 +4,9 @@
 // The pages are plain HTML that works without scripts; three small modules make
 // them pleasanter. Everything is embedded, and no page asks another host for
 // anything. Map and profiles are also served as JSON, at /map.json and
-// /image/{id}.json.
+// /image/{id}.json. Where one image differs from another is served as a picture to
+// lay over it, at /difference/{id}/{other}, with the reading behind it at
+// /difference/{id}/{other}.json.
 //
 // A judgment is confirmed only after the store has it. Requests that change
 // something must come from the pages themselves. Without a token the handler
