@@ -24,19 +24,20 @@ const lpipsMaxSide = 1024
 
 // An lpipsNet is a network on whose features LPIPS v0.1 is defined.
 type lpipsNet struct {
-	name     string // as in lpips.LPIPS(net=…)
-	title    string
-	minSide  int
-	features func(*onnx.Builder, onnx.Value) []backbone.Tap
+	name      string // as in lpips.LPIPS(net=…)
+	title     string
+	minSide   int
+	features  func(*onnx.Builder, onnx.Value) []backbone.Tap
+	maxPixels int // of an image at native size
 
 	// Of those whose network and heads are two files.
 	trunk        backbone.Trunk
 	model, heads string
-	maxPixels    int // of an image at native size
 	agreement    string
 }
 
-var lpipsSqueezeNet = lpipsNet{name: "squeeze", title: "SqueezeNet 1.1", minSide: backbone.SqueezeNetMin, features: squeezeFeatures}
+var lpipsSqueezeNet = lpipsNet{name: "squeeze", title: "SqueezeNet 1.1", minSide: backbone.SqueezeNetMin,
+	features: squeezeFeatures, maxPixels: squeezeMaxPixels}
 
 // lpipsNets lists the networks whose heads come apart.
 func lpipsNets() []lpipsNet {
@@ -46,15 +47,21 @@ func lpipsNets() []lpipsNet {
 	}
 	const parity = "the authors' lpips 0.1.4 with its own heads on a synthetic checkpoint of the network, odd sizes and maps included: within 1e-5"
 	return []lpipsNet{
-		row("alex", "AlexNet", alexNetModel, backbone.AlexNet(), 1<<25, parity+
+		row("alex", "AlexNet", alexNetModel, backbone.AlexNet(), alexMaxPixels, parity+
 			"; IQA-PyTorch's five calibration pairs (0.7237 to 0.05079) are compared by `assay models verify --published`, within 2e-4"),
 		row("vgg", "VGG16", vgg16Model, backbone.VGG16(), vggMaxPixels, parity),
 	}
 }
 
-// vggMaxPixels bounds the images that a VGG16 is asked to look at in their own
-// size. It takes about 1.2 kB for each pixel of each image of a pair.
-const vggMaxPixels = 2048 * 2048
+// How many pixels an image may have at native size, so that a pair takes no more
+// than about 5 GB. Measured with ONNX Runtime on a CPU, a pair takes for each pixel of
+// one of its images 1.5 kB with VGG16 (2.2 kB in DISTS), 0.16 kB with AlexNet and
+// 0.56 kB with SqueezeNet.
+const (
+	vggMaxPixels     = 1536 * 1536
+	alexMaxPixels    = 1 << 25
+	squeezeMaxPixels = 1 << 23
+)
 
 // spec describes LPIPS on the network at native size if side is 0, and else with
 // both images resized to side × side pixels, which is another instrument: the

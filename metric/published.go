@@ -109,7 +109,7 @@ func (v PublishedValue) Agrees(got []float64) (off float64, ok bool) {
 // at hand are not among them (jmhessel/clipscore's README), nor those that are
 // known not to be reproducible (LAION's own notebook, 4.0330).
 func Published() []PublishedValue {
-	return slices.Concat(publishedCLIP(), publishedLAION(), publishedOthers(), publishedRewards(), publishedNIMA())
+	return slices.Concat(publishedCLIP(), publishedLAION(), publishedOthers(), publishedRewards(), publishedNIMA(), publishedPairs())
 }
 
 func publishedCLIP() []PublishedValue {

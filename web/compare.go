@@ -58,6 +58,7 @@ type comparePage struct {
 	Pair  pairData // the one asked now
 	Total int
 	Last  *toldAnswer
+	Maps  bool // where the two differ can be laid over them
 }
 
 // roundData is what the script of the page knows of a round. It has no reasons:
@@ -103,7 +104,7 @@ func (st *site) comparePage(w http.ResponseWriter, r *http.Request) error {
 	if state.Next() < 0 {
 		return st.roundSummary(w, r, state)
 	}
-	p := comparePage{frame: st.frame("Compare", "compare"), Total: len(state.Round.Pairs)}
+	p := comparePage{frame: st.frame("Compare", "compare"), Total: len(state.Round.Pairs), Maps: st.differ != nil}
 	if p.Round, err = st.roundData(r, state); err != nil {
 		return err
 	}

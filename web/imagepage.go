@@ -20,6 +20,7 @@ type imagePage struct {
 	Width, Height int // as shown
 	CellURL       string
 	CellLabel     string
+	FromElite     string // address of the overlay against the cell's elite; empty if there is none
 	Settings      []setting
 	Parents       []relative
 	Gates         []gateView
@@ -44,6 +45,7 @@ type gateView struct {
 	Class   string       // style class of the badge
 	Told    bool         // the reason has the reading and the threshold
 	Nearest assay.Digest // the other image of the diversity gate; zero if there is none
+	From    string       // address of the overlay against it; empty if there is none
 }
 
 type readingView struct {
@@ -94,6 +96,10 @@ func (st *site) imagePage(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.relate(st, r)
 	page.tell(id)
+	page.FromElite = st.differenceFrom(id, p.Incumbent)
+	for i, g := range page.Gates {
+		page.Gates[i].From = st.differenceFrom(id, g.Nearest)
+	}
 	return st.look.write(w, http.StatusOK, "image.html", page)
 }
 

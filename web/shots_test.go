@@ -20,7 +20,7 @@ func TestScreenshots(t *testing.T) {
 	if os.Getenv("ASSAY_TEST_SCREENSHOTS") == "" {
 		t.Skip("ASSAY_TEST_SCREENSHOTS is not set")
 	}
-	s := gallery(t)
+	s := gallery(t, web.Options{})
 	server := httptest.NewServer(s.handler)
 	defer server.Close()
 	narrow := httptest.NewServer(converging(t, 120).handler)
@@ -75,7 +75,7 @@ func TestScreenshots(t *testing.T) {
 }
 
 // gallery is the demo's series.
-func gallery(t *testing.T) *site {
+func gallery(t *testing.T, opt web.Options) *site {
 	s := &site{db: openStore(t)}
 	s.series = openSeries(t, s.db, "demo", series.Options{})
 	var inputs []series.Input
@@ -91,7 +91,7 @@ func gallery(t *testing.T) *site {
 	}
 	s.results = add(t, s.series, inputs)
 	var err error
-	if s.handler, err = web.New(s.series, s.db, web.Options{}); err != nil {
+	if s.handler, err = web.New(s.series, s.db, opt); err != nil {
 		t.Fatal(err)
 	}
 	return s

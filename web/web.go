@@ -2,9 +2,12 @@
 // image, the diagnosis of convergence, and comparisons put to a person.
 //
 // The pages are plain HTML that works without scripts; small modules make them
-// pleasanter, and draw the diagnosis' plots with Apache ECharts. Everything is embedded, and no page asks another host for
-// anything. Map, profiles and diagnosis are also served as JSON, at
-// /map.json, /image/{id}.json and /diagnose.json.
+// pleasanter, and draw the diagnosis' plots with Apache ECharts. Everything is
+// embedded, and no page asks another host for anything. Map, profiles and diagnosis
+// are also served as JSON, at /map.json, /image/{id}.json and /diagnose.json. Where
+// one image differs from another is served as a picture to lay over it, at
+// /difference/{id}/{other}, with the reading behind it at
+// /difference/{id}/{other}.json.
 //
 // A judgment is confirmed only after the store has it. Requests that change
 // something must come from the pages themselves. Without a token the handler
@@ -22,6 +25,7 @@ import (
 	"runtime"
 
 	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/metric"
 	"github.com/gen-emerge/assay/series"
 )
 
@@ -33,6 +37,11 @@ type Options struct {
 	Token string
 	Rater string       // who answers comparisons, as recorded in judgments; empty means "me"
 	Log   *slog.Logger // failures that are not the visitor's; nil discards
+
+	// Difference opens the instrument whose maps ([metric.Instrument.Map]) are laid
+	// over pictures; it is asked at every request, and should remember what it opened.
+	// nil: none is installed, and the pages do not offer it.
+	Difference func(context.Context) (*metric.Instrument, error)
 }
 
 // Blobs is what the pages need of the store beyond what a series tells them.
@@ -52,6 +61,10 @@ type site struct {
 	decode chan struct{} // holds one element for each decode in progress
 
 	diagnoses diagnoses
+
+	differ      func(context.Context) (*metric.Instrument, error) // nil if pages offer no overlay
+	differences *cache
+	drawing     chan struct{} // holds one element while an overlay is being made
 }
 
 // New returns the pages of s, whose images' bytes are in b. The handler may be
@@ -69,6 +82,7 @@ func New(s *series.Series, b Blobs, opt Options) (http.Handler, error) {
 		// A decode may hold several times the picture's size; more at once than
 		// half the processors would make no page appear earlier.
 		decode: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		differ: opt.Difference, differences: newCache(differenceCacheBytes), drawing: make(chan struct{}, 1),
 	}
 	if st.log == nil {
 		st.log = slog.New(slog.DiscardHandler)
@@ -82,19 +96,20 @@ func New(s *series.Series, b Blobs, opt Options) (http.Handler, error) {
 func (st *site) routes() http.Handler {
 	mux := http.NewServeMux()
 	pages := map[string]func(http.ResponseWriter, *http.Request) error{
-		"GET /{$}":             st.mapPage,
-		"GET /map.json":        st.mapJSON,
-		"GET /image/{id}":      st.imagePage,
-		"GET /diagnose":        st.diagnosePage,
-		"GET /diagnose.json":   st.diagnoseJSON,
-		"GET /compare":         st.comparePage,
-		"POST /compare/round":  st.startRound,
-		"POST /compare/answer": st.answer,
-		"POST /compare/undo":   st.undo,
-		"GET /blob/{id}":       st.blob,
-		"GET /thumb/{id}":      st.thumb,
-		"GET /static/{name}":   st.static,
-		"GET /healthz":         st.healthz,
+		"GET /{$}":                     st.mapPage,
+		"GET /map.json":                st.mapJSON,
+		"GET /image/{id}":              st.imagePage,
+		"GET /diagnose":                st.diagnosePage,
+		"GET /diagnose.json":           st.diagnoseJSON,
+		"GET /compare":                 st.comparePage,
+		"POST /compare/round":          st.startRound,
+		"POST /compare/answer":         st.answer,
+		"POST /compare/undo":           st.undo,
+		"GET /blob/{id}":               st.blob,
+		"GET /thumb/{id}":              st.thumb,
+		"GET /difference/{id}/{other}": st.difference,
+		"GET /static/{name}":           st.static,
+		"GET /healthz":                 st.healthz,
 	}
 	for pattern, page := range pages {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {

@@ -87,7 +87,8 @@ func serve(ctx context.Context, w world, ws *workspace, f serveFlags) error {
 	if err != nil {
 		return fmt.Errorf("%w; --addr 127.0.0.1:0 picks a free port", err)
 	}
-	handler, err := web.New(ws.series, ws.store, web.Options{Token: f.token, Rater: f.rater, Log: w.log()})
+	handler, err := web.New(ws.series, ws.store, web.Options{
+		Token: f.token, Rater: f.rater, Log: w.log(), Difference: ws.tools.difference()})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}

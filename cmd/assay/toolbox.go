@@ -30,6 +30,7 @@ type toolbox struct {
 	engine *engine
 	towers *metric.Towers
 	models *weights.Cache
+	late   late // opened after the others
 }
 
 // towerFlags are choices about the large networks.
@@ -229,6 +230,7 @@ func (t *toolbox) Close() error {
 	for _, in := range t.Instruments {
 		errs = append(errs, in.Close())
 	}
+	errs = append(errs, t.late.close()...)
 	return errors.Join(append(errs, t.towers.Close(), t.engine.close())...)
 }
 

@@ -9,6 +9,7 @@
 //   failed   it did not get through
 //   broken   a picture cannot be shown: the pair can only be skipped
 
+import { Overlay } from "./overlay.js";
 import { Zoom } from "./zoom.js";
 
 const $ = (id) => document.getElementById(id);
@@ -17,6 +18,7 @@ const round = JSON.parse($("round").textContent);
 const form = $("answers");
 const buttons = [...form.querySelectorAll("button[name=answer]")];
 const zoom = new Zoom([...document.querySelectorAll(".pane")]);
+const overlay = $("difference") && new Overlay($("difference"), [$("left-overlay"), $("right-overlay")], say);
 const patience = 20000; // ms until an answer counts as not got through
 
 let pair = round.next;
@@ -68,6 +70,7 @@ async function show(index) {
   const p = round.pairs[index];
   state("loading");
   zoom.reset();
+  overlay?.off();
   for (const b of buttons) b.classList.remove("chosen");
   main.dataset.pair = index;
   form.elements.pair.value = index;
@@ -93,6 +96,7 @@ async function show(index) {
   await new Promise(requestAnimationFrame); // not before the window shows them
   if (pair !== index) return;
   shownAt = performance.now();
+  overlay?.of(p.left, p.right);
   state("ready");
   preload();
 }
@@ -205,6 +209,7 @@ document.addEventListener("keydown", (event) => {
   if (button) answer(button);
   else if (key === "u") undo();
   else if (key === "r") retry();
+  else if (key === "d" && overlay) overlay.toggle();
   else if (key === "0" || key === "escape") zoom.reset();
   else if (key === "p") document.querySelector(".prompts").toggleAttribute("open");
   else return;
