@@ -87,6 +87,7 @@ func openDISTS(ctx context.Context, s *stand, short int) error {
 		}
 		return value, nil, err
 	}
+	s.in.exercise = pairExercise(s.in, backbone.VGG16())
 	return nil
 }
 

@@ -165,6 +165,7 @@ func (n lpipsNet) open(ctx context.Context, s *stand) error {
 		return err
 	}
 	lpips{s.in.Spec, 0, run}.fit(s.in)
+	s.in.exercise = pairExercise(s.in, n.trunk)
 	return nil
 }
 

@@ -155,7 +155,7 @@ func (r *towerReport) rounds(ctx context.Context, f benchFlags, in *metric.Instr
 	small := make([]*pixel.Image, len(images))
 	for i, img := range images { // prepared: at the network's size nothing is left to resize
 		var err error
-		if small[i], err = prepared(img); err != nil {
+		if small[i], err = img.RGB().Resize(in.ExerciseSide(), in.ExerciseSide(), pixel.Bicubic); err != nil {
 			return err
 		}
 	}
@@ -196,13 +196,6 @@ func (r *towerReport) rounds(ctx context.Context, f benchFlags, in *metric.Instr
 		err = errors.Join(err, middle(peaks, r.PeakGFLOPS), middle(shares, r.Share))
 	}
 	return err
-}
-
-// prepared is a picture that no preparation has work with: square, and of a size
-// that nearly all towers read.
-func prepared(img *pixel.Image) (*pixel.Image, error) {
-	const side = 224
-	return img.RGB().Resize(side, side, pixel.Bicubic)
 }
 
 // throughput returns how many of n calls a second several callers finish.
