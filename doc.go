@@ -14,14 +14,17 @@
 // is allocated; it also makes the tensors that networks read, and reads the
 // prompts that generators leave in their files. Package token does for prompts
 // what pixel does for pictures: it turns text into the numbers that networks
-// read, exactly as the authors' tokenizers do. Package onnx builds graphs and
-// writes them as data; it runs nothing. Package weights reads checkpoints
-// (safetensors, PyTorch zip, legacy and TorchScript, npz, LIBSVM) without
+// read, exactly as the authors' tokenizers do: CLIP's byte pairs and BERT's word
+// pieces. Package onnx builds graphs and writes them as data; it runs nothing.
+// Package gemm multiplies matrices whose weights are stored in the order in which
+// they are read. Package weights reads checkpoints
+// (safetensors, PyTorch zip, legacy and TorchScript, Keras HDF5, npz, LIBSVM) without
 // executing a byte of them, keeps the table of models with their licences and
 // digests, turns official files into prepared ones, and writes made-up
 // checkpoints in the official containers.
-// Package stat is intervals, quantiles and agreement; package index finds
-// nearest neighbours, exactly.
+// Package stat is intervals, quantiles and agreement, the distances of sets of
+// vectors (Fréchet, kernels, manifolds, diversity), and tests of whether a series
+// converges; package index finds nearest neighbours, exactly.
 //
 // Level 1 gives these a use. Package nn has layers over graphs. Package ort runs
 // graphs on ONNX Runtime through a binding without cgo, and finds or installs
@@ -30,8 +33,9 @@
 // durable place: facts are appended, never changed.
 //
 // Level 2: package backbone describes networks, a file a family, a row a
-// variant: one vision transformer serves CLIP, DINO and DreamSim, and what
-// containers call its parts is a map. Package gate compares readings with
+// variant: one vision transformer serves CLIP, DINO, DreamSim and BLIP, beside
+// convolutional ones (VGG, AlexNet, SqueezeNet, Inception, MobileNet), and what
+// containers call the parts is a map. Package gate compares readings with
 // thresholds, and computes thresholds from controls. Package archive is the quality-diversity map: a grid
 // of cells, each with one elite and the challengers that wait to be compared
 // with it.
@@ -39,10 +43,11 @@
 // Level 3: package metric is the catalogue of instruments, with direction,
 // range, source, and how each was checked against its reference. Instruments
 // that stand on the same large network, a tower, share it and what it saw of a
-// picture; an embedding is stored once and serves them all.
+// picture; an embedding is stored once and serves them all. Measures of sets stand
+// on rows of features, and keep states that merge.
 //
 // Level 4: package series makes the moves of an image's life: ingest, measure,
-// gate, place, ask a person, calibrate. It needs a store and instruments, and
+// gate, place, ask a person, calibrate, diagnose. It needs a store and instruments, and
 // says so in small interfaces.
 //
 // Level 5: package web serves the pages. Level 6: cmd/assay is flags, settings
