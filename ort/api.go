@@ -158,17 +158,22 @@ func newAPI(t *apiTable) *api {
 	} {
 		purego.RegisterFunc(f.fn, t[f.at])
 	}
-	a.kernel = kernelAPI{
+	a.kernel = kernelFunctions(t)
+	a.kernel.check = a.check
+	return a
+}
+
+// kernelFunctions returns what an operator calls while it runs.
+func kernelFunctions(t *apiTable) kernelAPI {
+	return kernelAPI{
 		input:       t[90], // KernelContext_GetInput
 		output:      t[91], // KernelContext_GetOutput
-		data:        t[51], // as above
+		data:        t[51], // the others as above
 		info:        t[65],
 		rank:        t[61],
 		dims:        t[62],
 		releaseInfo: t[99],
-		check:       a.check,
 	}
-	return a
 }
 
 // The error codes that mean that the caller's graph or arguments are at fault

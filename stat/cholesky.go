@@ -19,74 +19,96 @@ const choleskyBlock = 64
 // rank. Where much is left, of either sign, a is no covariance of so many rows:
 // an error wrapping [assay.ErrInvalid].
 func choleskyFactor(ctx context.Context, kn kernel, a []float64, n, most int) ([]float64, int, error) {
-	perm := make([]int, n)
-	diag := make([]float64, n) // what is left of the diagonal
+	most = min(n, most)
+	c := cholesky{kernel: kn, a: a, n: n, wide: (n + 7) &^ 7, perm: make([]int, n), diag: make([]float64, n), coef: make([]float64, choleskyBlock)}
+	c.block = make([]float64, choleskyBlock*c.wide)
 	top := 0.0
 	for i := range n {
-		perm[i] = i
-		diag[i] = a[i*n+i]
-		top = max(top, diag[i])
+		c.perm[i] = i
+		c.diag[i] = a[i*n+i]
+		top = max(top, c.diag[i])
 	}
 	floor := top * float64(n) * 0x1p-52
-	wide := (n + 7) &^ 7
-	block := make([]float64, choleskyBlock*wide) // rows of the factor since the last update, by place
-	coef := make([]float64, choleskyBlock)
-	f := make([]float64, 0, min(n, most)*n)
-	rank := 0
-	for k0 := 0; k0 < min(n, most) && rank == k0; k0 += choleskyBlock {
+	f := make([]float64, 0, most*n)
+	for k0 := 0; k0 < most && c.rank == k0; k0 += choleskyBlock {
 		if err := stopped(ctx); err != nil {
 			return nil, 0, err
 		}
-		clear(block)
-		for rank < min(n, most, k0+choleskyBlock) {
-			pivot := rank
-			for i := rank + 1; i < n; i++ {
-				if diag[i] > diag[pivot] {
-					pivot = i
-				}
-			}
-			if !(diag[pivot] > floor) {
+		clear(c.block)
+		for c.rank < min(most, k0+choleskyBlock) {
+			pivot := c.pivot()
+			if !(c.diag[pivot] > floor) {
 				break
 			}
-			swapPlaces(a, n, rank, pivot)
-			perm[rank], perm[pivot] = perm[pivot], perm[rank]
-			diag[rank], diag[pivot] = diag[pivot], diag[rank]
-			own := rank - k0
-			for r := range own {
-				block[r*wide+rank], block[r*wide+pivot] = block[r*wide+pivot], block[r*wide+rank]
-				coef[r] = -block[r*wide+rank]
-			}
-			row := block[own*wide:][:wide]
-			copy(row[rank+1:n], a[rank*n+rank+1:(rank+1)*n])
-			from := (rank + 1) &^ 7
-			kn.addRows(own, block[from:], wide, coef, row[from:])
-			clear(row[:rank+1])
-			root := math.Sqrt(diag[rank])
-			row[rank] = root
-			for j := rank + 1; j < n; j++ {
-				row[j] /= root
-				diag[j] -= float64(row[j] * row[j])
-			}
-			rank++
+			c.step(pivot, c.rank-k0)
 		}
-		for r := range rank - k0 {
+		for r := range c.rank - k0 {
 			f = f[:(k0+r+1)*n]
 			out := f[(k0+r)*n:]
-			for j, p := range perm {
-				out[p] = block[r*wide+j]
+			for j, p := range c.perm {
+				out[p] = c.block[r*c.wide+j]
 			}
 		}
-		if rank < n {
-			kn.lessOuter(a[rank*n+rank:], n, n-rank, n-rank, block[rank:], wide, block[rank:], wide, rank-k0)
+		if at := c.rank; at < n {
+			kn.lessOuter(a[at*n+at:], n, n-at, n-at, c.block[at:], c.wide, c.block[at:], c.wide, at-k0)
 		}
 	}
-	for _, left := range diag[rank:] {
+	for _, left := range c.diag[c.rank:] {
 		if math.Abs(left) > top*leftOver {
 			return nil, 0, fmt.Errorf("after %d directions %.3g of the scatter's largest entry is left, where real rows leave 0: the count or the scatter is wrong: %w",
-				rank, left/top, assay.ErrInvalid)
+				c.rank, left/top, assay.ErrInvalid)
 		}
 	}
-	return f, rank, nil
+	return f, c.rank, nil
+}
+
+// A cholesky is a factor in the making.
+type cholesky struct {
+	kernel
+	a     []float64 // what is left of the matrix, its rows and columns in the order of perm
+	n     int
+	perm  []int     // the place that each row and column came from
+	diag  []float64 // what is left of the diagonal
+	block []float64 // rows of the factor since the last update, by place
+	wide  int       // of those rows
+	coef  []float64 // of the rows, in the next one
+	rank  int       // rows made
+}
+
+// pivot returns the place of the largest entry that is left of the diagonal.
+func (c *cholesky) pivot() int {
+	at := c.rank
+	for i := c.rank + 1; i < c.n; i++ {
+		if c.diag[i] > c.diag[at] {
+			at = i
+		}
+	}
+	return at
+}
+
+// step makes the next row of the factor, the own-th of its block, with the given
+// pivot.
+func (c *cholesky) step(pivot, own int) {
+	at, n, wide := c.rank, c.n, c.wide
+	swapPlaces(c.a, n, at, pivot)
+	c.perm[at], c.perm[pivot] = c.perm[pivot], c.perm[at]
+	c.diag[at], c.diag[pivot] = c.diag[pivot], c.diag[at]
+	for r := range own {
+		c.block[r*wide+at], c.block[r*wide+pivot] = c.block[r*wide+pivot], c.block[r*wide+at]
+		c.coef[r] = -c.block[r*wide+at]
+	}
+	row := c.block[own*wide:][:wide]
+	copy(row[at+1:n], c.a[at*n+at+1:(at+1)*n])
+	from := (at + 1) &^ 7
+	c.addRows(own, c.block[from:], wide, c.coef, row[from:])
+	clear(row[:at+1])
+	root := math.Sqrt(c.diag[at])
+	row[at] = root
+	for j := at + 1; j < n; j++ {
+		row[j] /= root
+		c.diag[j] -= float64(row[j] * row[j])
+	}
+	c.rank++
 }
 
 // leftOver is far above what rounding leaves of a scatter in float64 and far
