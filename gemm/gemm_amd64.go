@@ -34,8 +34,9 @@ type tile struct {
 	beginRow   int            // 0: the same for all rows
 	y          unsafe.Pointer // [rows, cols]
 	yRow       int
-	far        uintptr // k/4 cache lines, to the second cache
-	near       uintptr // results of the next tile, to the first
+	near       uintptr // results of the next tile, to the first cache
+	far        uintptr // of the next panel, to the second cache
+	pace       int     // bytes of that for every 4 inputs
 }
 
 //go:noescape
@@ -111,8 +112,11 @@ func (mc *kernel) panel(l Layer, y, block []float32, k0, k1, p int) {
 	weights := l.Weight[(p*l.In+k0)*Panel:]
 	next := min((p+1)*l.In+k0, len(l.Weight)/Panel-k) * Panel
 	t := tile{k: k, xRow: stride * size, yRow: l.Out * size, far: uintptr(unsafe.Pointer(&l.Weight[next]))}
-	left := k * Panel * size // bytes that are still to be fetched
 	tiles := parts(rows, mc.rows)
+	// The next panel is fetched evenly while this one is used: all at once would
+	// take up the buffers that bring x and this panel from the second cache.
+	calls := tiles * parts(min(Panel, l.Out-p*Panel), mc.cols)
+	t.pace = min(64, parts(4*Panel*size, calls))
 	for i := range tiles {
 		r0, r1 := part(rows, mc.rows, i)
 		for c := 0; c < Panel && p*Panel+c < l.Out; c += mc.cols {
@@ -130,10 +134,7 @@ func (mc *kernel) panel(l Layer, y, block []float32, k0, k1, p int) {
 				t.near = uintptr(unsafe.Pointer(&y[0])) + uintptr((p+1)*Panel*size)
 			}
 			mc.run(&t)
-			if left > 0 {
-				t.far += uintptr(k / 4 * 64)
-				left -= k / 4 * 64
-			}
+			t.far += uintptr(k / 4 * t.pace)
 		}
 	}
 }
