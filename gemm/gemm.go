@@ -61,7 +61,7 @@ func (mc *kernel) apply(l Layer, y, x []float32, threads int) error {
 		return err
 	}
 	if mc == nil {
-		return fmt.Errorf("packed product: this processor has neither AVX-512 nor AVX2 with FMA: %w", assay.ErrUnavailable)
+		return fmt.Errorf("packed product: %w", unsupported)
 	}
 	rows := len(x) / l.In
 	if rows == 0 {
@@ -77,6 +77,9 @@ func (mc *kernel) apply(l Layer, y, x []float32, threads int) error {
 	wg.Wait()
 	return nil
 }
+
+// unsupported says why there is no kernel.
+var unsupported = fmt.Errorf("this processor has neither AVX-512 nor AVX2 with FMA: %w", assay.ErrUnavailable)
 
 // check refuses slices that do not fit the layer: what comes next does not look
 // at their lengths.
