@@ -61,6 +61,20 @@ func (b *Builder) PackedGemm(x, w, bias Value) Value {
 	return b.nodeOf(OwnDomain, PackedGemmOp, []int{x.shape[0], out}, Float32, []Value{x, w, bias})
 }
 
+// SelfAttention returns softmax(q·kᵀ/√d)·v of a sequence in which every position
+// sees all, in heads of d = width/heads, by an operator that only [OwnDomain] has.
+// qkv is [1, n, 3·width]: queries, keys and values. The result is [1, n, width].
+func (b *Builder) SelfAttention(qkv Value, heads int) Value {
+	if !b.floats("self-attention", qkv) {
+		return Value{}
+	}
+	width := qkv.Dim(-1) / 3
+	if qkv.Rank() != 3 || qkv.shape[0] != 1 || heads < 1 || width < 1 || qkv.shape[2] != 3*width || width%heads != 0 {
+		return b.Fail("self-attention: shape %v in %d heads", qkv.shape, heads)
+	}
+	return b.nodeOf(OwnDomain, SelfAttentionOp, []int{1, qkv.shape[1], width}, Float32, []Value{qkv, b.Scalar(float32(heads))})
+}
+
 // LayerNorm shifts and scales x along its last dimension to mean 0 and variance
 // 1, eps being added to the (biased) variance, then multiplies by scale and adds
 // bias, both of that dimension's length.

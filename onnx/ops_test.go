@@ -51,6 +51,7 @@ func TestShapes(t *testing.T) {
 		{"packed gemm", func(b *Builder) Value {
 			return b.PackedGemm(b.Input("x", D, 4), b.Input("w", 2, 4, 3), b.Input("b", 5))
 		}, []int{D, 5}},
+		{"self-attention", func(b *Builder) Value { return b.SelfAttention(b.Input("x", 1, D, 24), 2) }, []int{1, D, 8}},
 		{"transpose", func(b *Builder) Value { return b.Transpose(b.Input("x", 2, D, 4), 1, 2, 0) }, []int{D, 4, 2}},
 		{"gather", func(b *Builder) Value { return b.Gather(b.Input("x", 9, 4), b.Cast(b.Input("i", 1, D), Int64), 0) }, []int{1, D, 4}},
 		{"gather last", func(b *Builder) Value { return b.Gather(b.Input("x", D, 4), b.Cast(b.Input("i"), Int64), -1) }, []int{D}},
@@ -129,6 +130,9 @@ func TestOperatorMistakes(t *testing.T) {
 		"packed gemm panels":    {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 2, 3, 8), b.Input("b", 8)) }, "2 panels of 8 for 8"},
 		"packed gemm too few":   {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 3, 8), b.Input("b", 9)) }, "1 panels of 8 for 9"},
 		"packed gemm no bias":   {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 3, 8), Value{}) }, "argument 2"},
+		"self-attention heads":  {func(b *Builder) { b.SelfAttention(b.Input("x", 1, 4, 24), 3) }, "3 heads"},
+		"self-attention thirds": {func(b *Builder) { b.SelfAttention(b.Input("x", 1, 4, 25), 2) }, "[1 4 25]"},
+		"self-attention batch":  {func(b *Builder) { b.SelfAttention(b.Input("x", 2, 4, 24), 2) }, "[2 4 24]"},
 		"layer norm":            {func(b *Builder) { b.LayerNorm(b.Input("x", 2, 3), b.Input("s", 3), b.Input("b", 2), 1e-5) }, "bias [2]"},
 		"layer norm eps":        {func(b *Builder) { b.LayerNorm(b.Input("x", 3), b.Input("s", 3), b.Input("b", 3), 0) }, "epsilon"},
 		"conv channels":         {conv([]int{1, 3, 8, 8}, []int{4, 2, 3, 3}, ConvOptions{}), "[4 2 3 3]"},
