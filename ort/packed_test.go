@@ -134,6 +134,42 @@ func TestPackedGemmFails(t *testing.T) {
 	}
 }
 
+// TestSelfAttention holds the operator in the library to the attention alone, and
+// to the library's own.
+func TestSelfAttention(t *testing.T) {
+	rt := needPacked(t)
+	const width, heads, n = 32, 4, 21
+	r := rand.New(rand.NewPCG(5, 6))
+	x := onnx.Tensor{Shape: []int{1, n, 3 * width}, Data: make([]float32, 3*n*width)}
+	for i := range x.Data {
+		x.Data[i] = float32(r.NormFloat64())
+	}
+	want := make([]float32, n*width)
+	if err := (gemm.Attention{Width: width, Heads: heads}).Apply(want, x.Data, 1); err != nil {
+		t.Fatal(err)
+	}
+	m := build(t, nil, func(b *onnx.Builder) {
+		x := b.Input("x", 1, onnx.Dynamic, 3*width)
+		b.Output("ours", b.SelfAttention(x, heads))
+		parts := b.Split(x, -1, 3)
+		b.Output("theirs", b.Attention(parts[0], parts[1], parts[2], onnx.AttentionOptions{Heads: heads}))
+	})
+	for _, threads := range []int{1, 3} {
+		y, err := openSession(t, rt, m, SessionOptions{Threads: threads}).Run(context.Background(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(y[0].Shape, []int{1, n, width}) || !slices.Equal(y[0].Data, want) {
+			t.Errorf("%d threads: shape %v, or other results than the attention alone", threads, y[0].Shape)
+		}
+		for i, v := range y[1].Data {
+			if !(math.Abs(float64(v-want[i])) <= 1e-5) {
+				t.Fatalf("element %d is %g, the library's own gives %g", i, want[i], v)
+			}
+		}
+	}
+}
+
 // BenchmarkPackedGemmCall measures what a call costs beside the product.
 func BenchmarkPackedGemmCall(b *testing.B) {
 	rt := needPacked(b)
