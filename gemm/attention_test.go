@@ -14,6 +14,11 @@ func exponential(x float32) float32 {
 	if x < -75 {
 		return 0
 	}
+	return power(x)
+}
+
+// power is e^x for x of magnitude 75 at most.
+func power(x float32) float32 {
 	n := float32(math.RoundToEven(float64(x * float32(1.44269504088896341))))
 	r := fma(n, 2.12194440e-4, fma(n, -0.693359375, x))
 	p := float32(1.9875691500e-4)

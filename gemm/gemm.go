@@ -41,11 +41,13 @@ func Pack(w []float32, out, in int) []float32 {
 	return packed
 }
 
-// A Layer is a linear layer: y = x·Wᵀ + bias.
+// A Layer is a linear layer: y = x·Wᵀ + bias, or y = f(x·Wᵀ + bias).
 type Layer struct {
 	In, Out int
 	Weight  []float32 // W [Out, In], as [Pack] packs it
 	Bias    []float32 // [Out]
+	// QuickGELU makes f(x) = x·sigmoid(1.702·x).
+	QuickGELU bool
 }
 
 // Apply computes y [rows, Out] from x [rows, In] on up to threads threads. y must

@@ -94,6 +94,9 @@ func (mc *kernel) panels(l Layer, y, x []float32, rows, first, last int) {
 			}
 			for p := first; p < last; p++ {
 				mc.panel(&pr, p)
+				if l.QuickGELU && k1 == l.In {
+					mc.quickGELU(&pr, p)
+				}
 			}
 		}
 	}
@@ -150,5 +153,26 @@ func (mc *kernel) panel(pr *product, p int) {
 			mc.run(&t)
 			t.far += uintptr(pr.k / 4 * t.pace)
 		}
+	}
+}
+
+//go:noescape
+func gelu512(y *float32, rows, row, cols int)
+
+//go:noescape
+func gelu256(y *float32, rows, row, cols int)
+
+// quickGELU applies the function to the columns of panel p, which have just been
+// computed.
+func (mc *kernel) quickGELU(pr *product, p int) {
+	const size, half = 4, 8
+	cols := min(Panel, pr.out-p*Panel)
+	y := pr.y[p*Panel:]
+	if mc.wide {
+		gelu512(&y[0], pr.rows, pr.yRow*size, cols)
+		return
+	}
+	for c := 0; c < cols; c += half {
+		gelu256(&y[c], pr.rows, pr.yRow*size, min(half, cols-c))
 	}
 }

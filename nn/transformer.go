@@ -94,9 +94,17 @@ func (t Transformer) finish(b *onnx.Builder, name string, x, y onnx.Value) onnx.
 	y = t.Precision.Linear(b, name+".out", y, t.Width, t.Width)
 	x = b.Add(x, t.scaled(b, name+".scale1", y))
 	y = LayerNorm(b, name+".norm2", x, t.Width, t.Eps)
-	y = t.Activation.Apply(b, t.Precision.Linear(b, name+".fc1", y, t.Width, t.MLP))
+	y = t.hidden(b, name+".fc1", y)
 	y = t.Precision.Linear(b, name+".fc2", y, t.MLP, t.Width)
 	return b.Add(x, t.scaled(b, name+".scale2", y))
+}
+
+// hidden is the first layer of the MLP and its activation.
+func (t Transformer) hidden(b *onnx.Builder, name string, x onnx.Value) onnx.Value {
+	if t.Precision == Packed && t.Activation == QuickGELU {
+		return linearPacked(b, name, x, t.Width, t.MLP, b.PackedGemmQuickGELU)
+	}
+	return t.Activation.Apply(b, t.Precision.Linear(b, name, x, t.Width, t.MLP))
 }
 
 // scaled multiplies a branch by its vector, if the stack has such.

@@ -47,7 +47,15 @@ func (b *Builder) Gemm(x, w, bias Value, transposed bool) Value {
 // weight that is stored in the order in which it is read. x is [n, in], w is
 // [panels, in, p] with W [out, in]'s row i·p+c in column c of panel i and zeros
 // where W has no row; bias is [out]. The result is [n, out].
-func (b *Builder) PackedGemm(x, w, bias Value) Value {
+func (b *Builder) PackedGemm(x, w, bias Value) Value { return b.packedGemm(PackedGemmOp, x, w, bias) }
+
+// PackedGemmQuickGELU is [Builder.PackedGemm] followed by v·sigmoid(1.702·v) of
+// every element v.
+func (b *Builder) PackedGemmQuickGELU(x, w, bias Value) Value {
+	return b.packedGemm(PackedGELUOp, x, w, bias)
+}
+
+func (b *Builder) packedGemm(op string, x, w, bias Value) Value {
 	if !b.floats("packed gemm", x, w, bias) {
 		return Value{}
 	}
@@ -58,7 +66,7 @@ func (b *Builder) PackedGemm(x, w, bias Value) Value {
 	if out < 1 || width < 1 || w.shape[0] != (out+width-1)/width {
 		return b.Fail("packed gemm: %d panels of %d for %d outputs", w.shape[0], width, out)
 	}
-	return b.nodeOf(OwnDomain, PackedGemmOp, []int{x.shape[0], out}, Float32, []Value{x, w, bias})
+	return b.nodeOf(OwnDomain, op, []int{x.shape[0], out}, Float32, []Value{x, w, bias})
 }
 
 // SelfAttention returns softmax(q·kᵀ/√d)·v of a sequence in which every position

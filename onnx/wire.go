@@ -29,6 +29,7 @@ const (
 	OwnDomain       = "assay"
 	ownVersion      = 1
 	PackedGemmOp    = "PackedGemm"
+	PackedGELUOp    = "PackedGemmQuickGELU"
 	SelfAttentionOp = "SelfAttention"
 )
 

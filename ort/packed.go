@@ -13,8 +13,7 @@ import (
 	"github.com/gen-emerge/assay/onnx"
 )
 
-// Packed says that sessions know [onnx.Builder.PackedGemm] and
-// [onnx.Builder.SelfAttention], and by which name their numbers are to be told
+// Packed says that sessions know the operators of [onnx.OwnDomain], and by which name their numbers are to be told
 // from those of the library's own operators: "assay gemm 1". It is empty where package gemm does not support the processor.
 func (rt *Runtime) Packed() string {
 	if !gemm.Supported() {
@@ -60,7 +59,8 @@ var ownOps = [...]struct {
 	inputs uintptr
 	run    func(c *nodeCall, context handle, threads int) error
 }{
-	{onnx.PackedGemmOp, 3, (*nodeCall).packedGemm},
+	{onnx.PackedGemmOp, 3, func(c *nodeCall, context handle, threads int) error { return c.packedGemm(context, threads, false) }},
+	{onnx.PackedGELUOp, 3, func(c *nodeCall, context handle, threads int) error { return c.packedGemm(context, threads, true) }},
 	{onnx.SelfAttentionOp, 2, (*nodeCall).selfAttention},
 }
 
@@ -183,8 +183,8 @@ type nodeCall struct {
 	data  unsafe.Pointer
 }
 
-// packedGemm multiplies: the inputs are x [n, in], the packed weight and the bias.
-func (c *nodeCall) packedGemm(context handle, threads int) error {
+// packedGemm multiplies, and applies QuickGELU if that is wanted: the inputs are x [n, in], the packed weight and the bias.
+func (c *nodeCall) packedGemm(context handle, threads int, quick bool) error {
 	x, err := c.tensor(context, 0, 2)
 	if err != nil {
 		return err
@@ -205,7 +205,7 @@ func (c *nodeCall) packedGemm(context handle, threads int) error {
 	if err != nil {
 		return err
 	}
-	return gemm.Layer{In: int(in), Out: len(bias), Weight: w, Bias: bias}.Apply(y, x, threads)
+	return gemm.Layer{In: int(in), Out: len(bias), Weight: w, Bias: bias, QuickGELU: quick}.Apply(y, x, threads)
 }
 
 // selfAttention takes qkv [1, n, 3·width] and the number of heads.

@@ -90,12 +90,15 @@ func TestPackedGemmInGraph(t *testing.T) {
 		return build(t, nil, func(b *onnx.Builder) {
 			x := b.Relu(b.Reshape(b.Input("x", 1, 5, in), onnx.Dynamic, in))
 			bias := b.Const([]int{out}, bias...)
+			var plain, quick onnx.Value
 			if packed {
-				x = b.PackedGemm(x, b.Const(gemm.PackedShape(out, in), gemm.Pack(w, out, in)...), bias)
+				w := b.Const(gemm.PackedShape(out, in), gemm.Pack(w, out, in)...)
+				plain, quick = b.PackedGemm(x, w, bias), b.PackedGemmQuickGELU(x, w, bias)
 			} else {
-				x = b.Gemm(x, b.Const([]int{out, in}, w...), bias, true)
+				plain = b.Gemm(x, b.Const([]int{out, in}, w...), bias, true)
+				quick = b.Mul(plain, b.Sigmoid(b.Mul(plain, b.Scalar(1.702))))
 			}
-			b.Output("y", b.Reshape(b.Gelu(x), 1, 5, out))
+			b.Output("y", b.Reshape(b.Add(b.Gelu(plain), quick), 1, 5, out))
 		})
 	}
 	x := onnx.Tensor{Shape: []int{1, 5, in}, Data: make([]float32, 5*in)}
