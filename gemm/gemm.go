@@ -1,10 +1,12 @@
-// Package gemm multiplies matrices of float32 whose right factor is stored in the
-// order in which the processor reads it, so that it may lie in a mapped file.
+// Package gemm computes what transformers spend their time on, linear layers and
+// self-attention in float32, from weights that are stored in the order in which
+// the processor reads them, so that they may lie in a mapped file.
 //
-// Each result is one chain of fused multiply-adds: it begins with the bias, and
-// takes in the products in the order of the inputs, each rounded once. The order
-// does not depend on the processor, the number of threads or the other rows, so
-// results are the same to the bit wherever [Supported] is true.
+// Each element of a product is one chain of fused multiply-adds: it begins with
+// the bias and takes in the products in the order of the inputs, each rounded
+// once. Exponentials and their sums have a fixed order too. None depends on the
+// processor, the number of threads or the other rows, so that results are the same
+// to the bit wherever [Supported] is true.
 package gemm
 
 import (
