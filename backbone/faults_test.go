@@ -97,7 +97,7 @@ func TestPieceErrors(t *testing.T) {
 		"other half":     {list, &LoRA{Scale: 1, Rank: 2, A: fine.A, B: func(int) ([]float32, error) { return nil, failed }}, "adapter of block 0", failed},
 		"adapter size":   {list, &LoRA{Scale: 1, Rank: 3, A: fine.A, B: fine.B}, "A [3 64] and B [192 3]", assay.ErrInvalid},
 	} {
-		for _, p := range []nn.Precision{nn.Float32, nn.Int8} {
+		for _, p := range []nn.Precision{nn.Float32, nn.Packed, nn.Int8} {
 			pieces, err := v.Pieces(Timm, c.src, c.lora, p)
 			if err != nil {
 				t.Fatalf("%s: %v", what, err)

@@ -1,9 +1,12 @@
 package backbone
 
 import (
+	"bytes"
 	"math"
+	"slices"
 	"testing"
 
+	"github.com/gen-emerge/assay/gemm"
 	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/onnx"
 	"github.com/gen-emerge/assay/weights"
@@ -135,6 +138,46 @@ func TestLinearInt8(t *testing.T) {
 			if d, most := math.Abs(float64(got)-exact), 48*float64(most)*0.5/127*1.01; !(d <= most+1e-6) {
 				t.Errorf("row %d, output %d is %g, exactly it were %g", r, o, got, exact)
 			}
+		}
+	}
+}
+
+// TestPackedPieces: a packed file holds the same tensors, the linear weights in
+// panels, and each says which plain tensor it is.
+func TestPackedPieces(t *testing.T) {
+	cases, _ := golden(t)
+	for _, g := range cases {
+		plain, packed := g.pieces(t, nn.Float32), g.pieces(t, nn.Packed)
+		if len(plain) != len(packed) {
+			t.Fatalf("%s: %d pieces and %d packed", g.Name, len(plain), len(packed))
+		}
+		forms := 0
+		for i, p := range packed {
+			raw, err := p.Make()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Of != nil {
+				forms++
+				out, in := p.Of.Shape[0], p.Of.Shape[1]
+				if !slices.Equal(p.Shape, gemm.PackedShape(out, in)) || len(raw) != 4*volume(p.Shape) {
+					t.Errorf("%s: %s is %v, packed %v of %d bytes", g.Name, p.Name, p.Of.Shape, p.Shape, len(raw))
+				}
+				p = *p.Of
+				if raw, err = p.Make(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := plain[i].Make()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Name != plain[i].Name || !slices.Equal(p.Shape, plain[i].Shape) || !bytes.Equal(raw, want) {
+				t.Errorf("%s: %s %v is a form of other values than %s %v", g.Name, p.Name, p.Shape, plain[i].Name, plain[i].Shape)
+			}
+		}
+		if forms == 0 || forms%4 != 0 {
+			t.Errorf("%s: %d packed weights, want four a block", g.Name, forms)
 		}
 	}
 }

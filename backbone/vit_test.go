@@ -8,17 +8,32 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/gen-emerge/assay/gemm"
 	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/onnx"
 	"github.com/gen-emerge/assay/ort"
 )
 
+// floatForms are the ways in which products in float32 are taken here.
+func floatForms() []nn.Precision {
+	if gemm.Supported() {
+		return []nn.Precision{nn.Float32, nn.Packed}
+	}
+	return []nn.Precision{nn.Float32}
+}
+
 // TestTowers compares every tower with its authors' network.
 func TestTowers(t *testing.T) {
+	for _, p := range floatForms() {
+		t.Run(string(p), func(t *testing.T) { testTowers(t, p) })
+	}
+}
+
+func testTowers(t *testing.T, p nn.Precision) {
 	cases, _ := golden(t)
 	for _, g := range cases {
 		t.Run(g.Name, func(t *testing.T) {
-			s := openSession(t, g.model(t, nn.Float32))
+			s := openSession(t, g.model(t, p))
 			out, err := s.Run(t.Context(), g.input())
 			if err != nil {
 				t.Fatal(err)
@@ -59,7 +74,7 @@ func TestTowersDiffer(t *testing.T) {
 // came in.
 func TestLayoutsAgree(t *testing.T) {
 	cases, _ := golden(t)
-	for _, p := range []nn.Precision{nn.Float32, nn.Int8} {
+	for _, p := range []nn.Precision{nn.Float32, nn.Packed, nn.Int8} {
 		first := map[bool][]byte{}
 		files := map[string]bool{}
 		for _, g := range cases {
@@ -152,7 +167,7 @@ func TestConcurrent(t *testing.T) {
 		if g.Name != "transformers quick_gelu" && g.Name != "dinov2 tokens" && g.Name != "openai, 5 tokens" {
 			continue
 		}
-		for _, p := range []nn.Precision{nn.Float32, nn.Int8} {
+		for _, p := range append(floatForms(), nn.Int8) {
 			m := g.model(t, p)
 			want, err := openSession(t, m, ort.SessionOptions{Threads: 2}).Run(t.Context(), g.input())
 			if err != nil {

@@ -1,10 +1,12 @@
-// Package gemm multiplies matrices of float32 whose right factor is stored in the
-// order in which the processor reads it, so that it may lie in a mapped file.
+// Package gemm computes what transformers spend their time on, linear layers and
+// self-attention in float32, from weights that are stored in the order in which
+// the processor reads them, so that they may lie in a mapped file.
 //
-// Each result is one chain of fused multiply-adds: it begins with the bias, and
-// takes in the products in the order of the inputs, each rounded once. The order
-// does not depend on the processor, the number of threads or the other rows, so
-// results are the same to the bit wherever [Supported] is true.
+// Each element of a product is one chain of fused multiply-adds: it begins with
+// the bias and takes in the products in the order of the inputs, each rounded
+// once. Exponentials and their sums have a fixed order too. None depends on the
+// processor, the number of threads or the other rows, so that results are the same
+// to the bit wherever [Supported] is true.
 package gemm
 
 import (
@@ -41,11 +43,13 @@ func Pack(w []float32, out, in int) []float32 {
 	return packed
 }
 
-// A Layer is a linear layer: y = x·Wᵀ + bias.
+// A Layer is a linear layer: y = x·Wᵀ + bias, or y = f(x·Wᵀ + bias).
 type Layer struct {
 	In, Out int
 	Weight  []float32 // W [Out, In], as [Pack] packs it
 	Bias    []float32 // [Out]
+	// QuickGELU makes f(x) = x·sigmoid(1.702·x).
+	QuickGELU bool
 }
 
 // Apply computes y [rows, Out] from x [rows, In] on up to threads threads. y must
@@ -61,7 +65,7 @@ func (mc *kernel) apply(l Layer, y, x []float32, threads int) error {
 		return err
 	}
 	if mc == nil {
-		return fmt.Errorf("packed product: this processor has neither AVX-512 nor AVX2 with FMA: %w", assay.ErrUnavailable)
+		return fmt.Errorf("packed product: %w", unsupported)
 	}
 	rows := len(x) / l.In
 	if rows == 0 {
@@ -77,6 +81,9 @@ func (mc *kernel) apply(l Layer, y, x []float32, threads int) error {
 	wg.Wait()
 	return nil
 }
+
+// unsupported says why there is no kernel.
+var unsupported = fmt.Errorf("this processor has neither AVX-512 nor AVX2 with FMA: %w", assay.ErrUnavailable)
 
 // check refuses slices that do not fit the layer: what comes next does not look
 // at their lengths.

@@ -34,8 +34,9 @@ type tile struct {
 	beginRow   int            // 0: the same for all rows
 	y          unsafe.Pointer // [rows, cols]
 	yRow       int
-	far        uintptr // k/4 cache lines, to the second cache
-	near       uintptr // results of the next tile, to the first
+	near       uintptr // results of the next tile, to the first cache
+	far        uintptr // of the next panel, to the second cache
+	pace       int     // bytes of that for every 4 inputs
 }
 
 //go:noescape
@@ -64,18 +65,19 @@ func hasAVX2() bool { return cpu.X86.HasAVX2 && cpu.X86.HasFMA }
 
 // Blocks of x are at most so large: 1 MiB, half of a second cache of today.
 const (
-	blockDepth = 1024 // inputs
-	blockRows  = 320
-	padding    = 16 // numbers between rows, lest all of them fall into the same lines of the first cache
+	blockDepth  = 1024 // inputs
+	blockRows   = 320
+	scratchSize = blockRows * (blockDepth + padding)
+	padding     = 16 // numbers between rows, lest all of them fall into the same lines of the first cache
 )
 
 // scratch holds blocks of x.
-var scratch = sync.Pool{New: func() any { return new([blockRows * (blockDepth + padding)]float32) }}
+var scratch = sync.Pool{New: func() any { return new([scratchSize]float32) }}
 
 // panels computes the columns of the panels from first to last, which is not
 // among them.
 func (mc *kernel) panels(l Layer, y, x []float32, rows, first, last int) {
-	block := scratch.Get().(*[blockRows * (blockDepth + padding)]float32)
+	block := scratch.Get().(*[scratchSize]float32)
 	defer scratch.Put(block)
 	for i := range parts(rows, blockRows) {
 		r0, r1 := part(rows, blockRows, i)
@@ -85,8 +87,16 @@ func (mc *kernel) panels(l Layer, y, x []float32, rows, first, last int) {
 			for r := r0; r < r1; r++ {
 				copy(block[(r-r0)*stride:], x[r*l.In+k0:r*l.In+k1])
 			}
+			pr := product{rows: r1 - r0, k: k1 - k0, out: l.Out, x: block[:], xRow: stride,
+				w: l.Weight, depth: l.In, k0: k0, y: y[r0*l.Out:], yRow: l.Out}
+			if j == 0 {
+				pr.bias = l.Bias
+			}
 			for p := first; p < last; p++ {
-				mc.panel(l, y[r0*l.Out:r1*l.Out], block[:(r1-r0)*stride], k0, k1, p)
+				mc.panel(&pr, p)
+				if l.QuickGELU && k1 == l.In {
+					mc.quickGELU(&pr, p)
+				}
 			}
 		}
 	}
@@ -101,39 +111,68 @@ func part(n, most, i int) (begin, end int) {
 	return n * i / c, n * (i + 1) / c
 }
 
-// panel adds the products of the inputs k0 to k1, of which block holds the rows,
-// to the columns of panel p.
-func (mc *kernel) panel(l Layer, y, block []float32, k0, k1, p int) {
+// A product is y = x·Wᵀ + bias, or, where bias is nil, y += x·Wᵀ.
+type product struct {
+	rows, k, out int
+	x            []float32 // [rows, k], rows that are xRow numbers apart
+	xRow         int
+	w            []float32 // packed, of depth inputs, of which x has those from k0
+	depth, k0    int
+	bias         []float32 // [out]
+	y            []float32 // [rows, out], rows that are yRow numbers apart
+	yRow         int
+}
+
+// panel computes the columns of panel p.
+func (mc *kernel) panel(pr *product, p int) {
 	const size = 4 // bytes of a number
-	k := k1 - k0
-	stride := k + padding
-	rows := len(block) / stride
-	weights := l.Weight[(p*l.In+k0)*Panel:]
-	next := min((p+1)*l.In+k0, len(l.Weight)/Panel-k) * Panel
-	t := tile{k: k, xRow: stride * size, yRow: l.Out * size, far: uintptr(unsafe.Pointer(&l.Weight[next]))}
-	left := k * Panel * size // bytes that are still to be fetched
-	tiles := parts(rows, mc.rows)
+	weights := pr.w[(p*pr.depth+pr.k0)*Panel:]
+	next := min((p+1)*pr.depth+pr.k0, len(pr.w)/Panel-pr.k) * Panel
+	t := tile{k: pr.k, xRow: pr.xRow * size, yRow: pr.yRow * size, far: uintptr(unsafe.Pointer(&pr.w[next]))}
+	tiles := parts(pr.rows, mc.rows)
+	// The next panel is fetched evenly while this one is used: all at once would
+	// take up the buffers that bring x and this panel from the second cache.
+	calls := tiles * parts(min(Panel, pr.out-p*Panel), mc.cols)
+	t.pace = min(64, parts(4*Panel*size, calls))
 	for i := range tiles {
-		r0, r1 := part(rows, mc.rows, i)
-		for c := 0; c < Panel && p*Panel+c < l.Out; c += mc.cols {
+		r0, r1 := part(pr.rows, mc.rows, i)
+		for c := 0; c < Panel && p*Panel+c < pr.out; c += mc.cols {
 			col := p*Panel + c
-			t.rows, t.cols = r1-r0, min(mc.cols, l.Out-col)
-			t.x = unsafe.Pointer(&block[r0*stride])
+			t.rows, t.cols = r1-r0, min(mc.cols, pr.out-col)
+			t.x = unsafe.Pointer(&pr.x[r0*pr.xRow])
 			t.panel = unsafe.Pointer(&weights[c])
-			t.y = unsafe.Pointer(&y[r0*l.Out+col])
+			t.y = unsafe.Pointer(&pr.y[r0*pr.yRow+col])
 			t.begin, t.beginRow = t.y, t.yRow
-			if k0 == 0 {
-				t.begin, t.beginRow = unsafe.Pointer(&l.Bias[col]), 0
+			if pr.bias != nil {
+				t.begin, t.beginRow = unsafe.Pointer(&pr.bias[col]), 0
 			}
 			t.near = uintptr(t.y) + uintptr(t.rows*t.yRow)
 			if i == tiles-1 {
-				t.near = uintptr(unsafe.Pointer(&y[0])) + uintptr((p+1)*Panel*size)
+				t.near = uintptr(unsafe.Pointer(&pr.y[0])) + uintptr((p+1)*Panel*size)
 			}
 			mc.run(&t)
-			if left > 0 {
-				t.far += uintptr(k / 4 * 64)
-				left -= k / 4 * 64
-			}
+			t.far += uintptr(pr.k / 4 * t.pace)
 		}
+	}
+}
+
+//go:noescape
+func gelu512(y *float32, rows, row, cols int)
+
+//go:noescape
+func gelu256(y *float32, rows, row, cols int)
+
+// quickGELU applies the function to the columns of panel p, which have just been
+// computed.
+func (mc *kernel) quickGELU(pr *product, p int) {
+	const size, half = 4, 8
+	cols := min(Panel, pr.out-p*Panel)
+	y := pr.y[p*Panel:]
+	if mc.wide {
+		gelu512(&y[0], pr.rows, pr.yRow*size, cols)
+		return
+	}
+	for c := 0; c < cols; c += half {
+		gelu256(&y[c], pr.rows, pr.yRow*size, min(half, cols-c))
 	}
 }

@@ -167,6 +167,43 @@ func TestAgainstFloat64(t *testing.T) {
 	}
 }
 
+// TestQuickGELU holds the function to the same steps in Go, bit for bit, and to
+// double precision.
+func TestQuickGELU(t *testing.T) {
+	for name, mc := range kernels(t) {
+		for _, s := range shapes() {
+			r := rand.New(rand.NewPCG(4, uint64(s[0]*1000+s[2])))
+			l := Layer{In: s[1], Out: s[2], Bias: numbers(r, s[2])}
+			w, x := numbers(r, l.Out*l.In), numbers(r, s[0]*l.In)
+			l.Weight = Pack(w, l.Out, l.In)
+			if s[0] == 5 && s[2] > 3 {
+				l.Bias[0], l.Bias[1], l.Bias[2], l.Bias[3] = 1e30, -1e30, float32(math.NaN()), float32(math.Inf(1))
+			}
+			plain, got := make([]float32, s[0]*l.Out), make([]float32, s[0]*l.Out)
+			err := mc.apply(l, plain, x, 1)
+			l.QuickGELU = true
+			if err := errors.Join(err, mc.apply(l, got, x, 2)); err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range plain {
+				e := min(max(v*float32(-1.702), -75), 75)
+				want := v / (1 + power(e))
+				if math.Float32bits(got[i]) != math.Float32bits(want) && (want == want || got[i] == got[i]) {
+					t.Fatalf("%s, %v: element %d, of %g, is %b, want %b", name, s, i, v, got[i], want)
+				}
+				if !(math.Abs(float64(v)) < 40) { // beyond, it is v or nothing
+					continue
+				}
+				exact := float64(v) / (1 + math.Exp(-1.702*float64(v)))
+				// Rounding 1.702·v moves the exponential by that much.
+				if limit := math.Abs(exact) * (3e-7 + 2e-7*math.Abs(float64(v))); !(math.Abs(float64(want)-exact) <= limit) {
+					t.Fatalf("%s: QuickGELU of %g is %g, want %g ± %g", name, v, want, exact, limit)
+				}
+			}
+		}
+	}
+}
+
 // TestNotFinite lets what is not a number through, in its own row and column only.
 func TestNotFinite(t *testing.T) {
 	kernels(t)

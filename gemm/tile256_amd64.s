@@ -52,11 +52,13 @@ GLOBL lanes<>(SB), RODATA, $128
 // ROWS is the tile of so many rows: four k at a time, then one at a time.
 #define ROWS(IN, STEP, OUT, four, rest, one, end) \
 	IN; \
+	MOVQ t+0(FP), R15; \
+	MOVQ tile_pace(R15), R15; \
 	SUBQ $4, CX; \
 	JLT rest; \
 four: \
 	PREFETCHT1 (R13); \
-	ADDQ $64, R13; \
+	ADDQ R15, R13; \
 	LINE(0); STEP(0); \
 	LINE(128); STEP(4); \
 	LINE(256); STEP(8); \

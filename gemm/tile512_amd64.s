@@ -6,7 +6,7 @@
 //	R8, R9, R10 1, 3 and 5 times the bytes between rows of x
 //	BX          the panel, from the present k
 //	CX          k that are left
-//	R13         what to fetch of the next panel
+//	R13, R14    what to fetch of the next panel, and how many bytes at a time
 //	Z0-Z27      the sums, two registers a row
 //	Z28, Z29    the panel's 32 weights for this k
 //	Z30         a number of x
@@ -89,11 +89,13 @@
 #define ROWS(IN, NEAR, STEP, OUT, four, rest, one, end) \
 	IN; \
 	NEAR; \
+	MOVQ t+0(FP), R14; \
+	MOVQ tile_pace(R14), R14; \
 	SUBQ $4, CX; \
 	JLT rest; \
 four: \
 	PREFETCHT1 (R13); \
-	ADDQ $64, R13; \
+	ADDQ R14, R13; \
 	LINE(0); STEP(0); \
 	LINE(128); STEP(4); \
 	LINE(256); STEP(8); \

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -362,6 +363,50 @@ func TestPrecision(t *testing.T) {
 	_, err := NewTowers(cache, e, TowerOptions{Precision: "float8"}).openTowered(t.Context(), tinyInstrument("a", "tiny"))
 	if !errors.Is(err, assay.ErrInvalid) {
 		t.Errorf("float8: %v", err)
+	}
+}
+
+// A packedEngine has an operator for packed weights, of the given name.
+type packedEngine struct {
+	*countingEngine
+	name string
+}
+
+func (e packedEngine) Packed() string { return e.name }
+
+// TestPackedEngine: towers on an engine with the operator read a packed file and
+// say so, and their checkpoint is called what it is called elsewhere.
+func TestPackedEngine(t *testing.T) {
+	cache, e := tinyCache(t, "tiny"), &countingEngine{t: t}
+	id := func(e Engine, p nn.Precision) assay.Identity {
+		in := NewTowers(cache, e, TowerOptions{Precision: p}).mustOpen(t, tinyInstrument("a", "tiny"))
+		defer in.Close()
+		if _, err := in.MeasurePrompt(t.Context(), tinyPicture(), "a"); err != nil {
+			t.Error(err)
+		}
+		return in.Identity()
+	}
+	plain := id(e, nn.Float32)
+	want := plain
+	want.Runtime = "counting 1 cpu float32, op 7"
+	if got := id(packedEngine{e, "op 7"}, nn.Float32); got != want {
+		t.Errorf("packed it is %+v, want %+v", got, want)
+	}
+	if got := id(packedEngine{e, ""}, nn.Float32); got != plain {
+		t.Errorf("on a processor without the operator it is %+v, want %+v", got, plain)
+	}
+	if got := id(packedEngine{e, "op 7"}, nn.Int8); got.Runtime != "counting 1 cpu int8 per row" {
+		t.Errorf("int8 has nothing to do with it: %+v", got)
+	}
+	found, err := filepath.Glob(filepath.Join(cache.Dir, "tiny", "prepared", "*-packed-v*.safetensors"))
+	if err != nil || len(found) != 2 {
+		t.Errorf("packed files are %q, want one of each half", found)
+	}
+	if err := cache.Verify(t.Context(), "tiny"); err != nil {
+		t.Error(err)
+	}
+	if _, err := NewTowers(cache, e, TowerOptions{Precision: nn.Packed}).openTowered(t.Context(), tinyInstrument("a", "tiny")); !errors.Is(err, assay.ErrInvalid) {
+		t.Errorf("packed as a user's choice: %v", err)
 	}
 }
 

@@ -51,7 +51,7 @@ func addBlock(w shapes) []string {
 
 func TestLayers(t *testing.T) {
 	w := shapes{
-		"fc.weight": {5, 7}, "fc.bias": {5},
+		"fc.weight": {5, 7}, "fc.bias": {5}, "packed.weight": {2, 7, 32}, "packed.bias": {40},
 		"conv.weight": {4, 3, 3, 3}, "conv.bias": {4},
 		"ln.weight": {7}, "ln.bias": {7},
 	}
@@ -65,6 +65,9 @@ func TestLayers(t *testing.T) {
 		{"linear", func(b *onnx.Builder) onnx.Value { return Linear(b, "fc", b.Input("x", 3, 7), 7, 5) }, []int{3, 5}, []string{"fc.bias", "fc.weight"}},
 		{"linear on sequences", func(b *onnx.Builder) onnx.Value { return Linear(b, "fc", b.Input("x", onnx.Dynamic, 3, 7), 7, 5) },
 			[]int{onnx.Dynamic, 3, 5}, []string{"fc.bias", "fc.weight"}},
+		{"packed linear", func(b *onnx.Builder) onnx.Value {
+			return Packed.Linear(b, "packed", b.Input("x", onnx.Dynamic, 3, 7), 7, 40)
+		}, []int{onnx.Dynamic, 3, 40}, []string{"packed.bias", "packed.weight"}},
 		{"conv", func(b *onnx.Builder) onnx.Value {
 			return Conv2d(b, "conv", b.Input("x", 1, 3, 8, 9), Conv{In: 3, Out: 4, Kernel: 3, Stride: 2, Pad: 1})
 		}, []int{1, 4, 4, 5}, []string{"conv.bias", "conv.weight"}},
@@ -96,7 +99,7 @@ func TestLayers(t *testing.T) {
 
 func TestLayersRefuse(t *testing.T) {
 	w := shapes{"fc.weight": {5, 7}, "fc.bias": {5}, "bare.weight": {5, 7}, "conv.weight": {4, 3, 3, 3}, "conv.bias": {4},
-		"q.weight": {7, 5}, "q.scale": {5}, "q.bias": {5}}
+		"p.weight": {1, 7, 32}, "p.bias": {5}, "q.weight": {7, 5}, "q.scale": {5}, "q.bias": {5}}
 	for name, c := range map[string]struct {
 		layer func(b *onnx.Builder)
 		says  string
@@ -109,6 +112,8 @@ func TestLayersRefuse(t *testing.T) {
 		"another kernel":     {func(b *onnx.Builder) { Conv2d(b, "conv", b.Input("x", 1, 3, 8, 8), Conv{In: 3, Out: 4, Kernel: 5}) }, "want [4 3 5 5]"},
 		"activation":         {func(b *onnx.Builder) { Activation("relu").Apply(b, b.Input("x", 7)) }, `"relu"`},
 		"precision":          {func(b *onnx.Builder) { Precision("half").Linear(b, "fc", b.Input("x", 3, 7), 7, 5) }, `"half"`},
+		"packed width":       {func(b *onnx.Builder) { Packed.Linear(b, "p", b.Input("x", 3, 6), 7, 5) }, "[3 6]"},
+		"packed of plain":    {func(b *onnx.Builder) { Packed.Linear(b, "fc", b.Input("x", 3, 7), 7, 5) }, "shape [5 7] in the checkpoint, want [1 7 32]"},
 		"int8 width":         {func(b *onnx.Builder) { Int8.Linear(b, "q", b.Input("x", 3, 6), 7, 5) }, "[3 6]"},
 		"int8 of floats":     {func(b *onnx.Builder) { Int8.Linear(b, "q", b.Input("x", 3, 7), 7, 5) }, "float32 of [7 5]"},
 		"int8 without scale": {func(b *onnx.Builder) { Int8.Linear(b, "fc", b.Input("x", 3, 5), 5, 7) }, `"fc.scale"`},

@@ -36,19 +36,19 @@ func (p Precision) Linear(b *onnx.Builder, name string, x onnx.Value, in, out in
 	case Int8:
 		return linearInt8(b, name, x, in, out)
 	case Packed:
-		return linearPacked(b, name, x, in, out)
+		return linearPacked(b, name, x, in, out, b.PackedGemm)
 	}
 	return b.Fail("linear %s: precision %q, want %s, %s or %s", name, p, Float32, Packed, Int8)
 }
 
-// linearPacked is [Linear] by our own operator.
-func linearPacked(b *onnx.Builder, name string, x onnx.Value, in, out int) onnx.Value {
+// linearPacked is [Linear] by one of our own operators.
+func linearPacked(b *onnx.Builder, name string, x onnx.Value, in, out int, op func(x, w, bias onnx.Value) onnx.Value) onnx.Value {
 	w, bias := b.Param(name+".weight", gemm.PackedShape(out, in)...), b.Param(name+".bias", out)
 	if b.Err() == nil && x.Dim(-1) != in {
 		return b.Fail("linear %s: shape %v, want a last dimension of %d", name, x.Shape(), in)
 	}
 	shape := x.Shape()
-	y := b.PackedGemm(b.Reshape(x, onnx.Dynamic, in), w, bias) // [all positions, out]
+	y := op(b.Reshape(x, onnx.Dynamic, in), w, bias) // [all positions, out]
 	if b.Err() != nil {
 		return onnx.Value{}
 	}

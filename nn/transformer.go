@@ -53,6 +53,9 @@ type Transformer struct {
 //
 // in float32, or with the weights of the four linear layers as [Precision] says.
 func (t Transformer) Block(b *onnx.Builder, name string, x onnx.Value) onnx.Value {
+	if t.Precision == Packed && !t.Causal {
+		return t.finish(b, name, x, b.SelfAttention(t.fused(b, name, x), t.Heads))
+	}
 	q, k, v := t.project(b, name, x)
 	return t.finish(b, name, x, b.Attention(q, k, v, onnx.AttentionOptions{Heads: t.Heads, Causal: t.Causal}))
 }
@@ -76,9 +79,14 @@ func (t Transformer) BlockAt(b *onnx.Builder, name string, x onnx.Value, last bo
 
 // project returns the queries, keys and values of x, each of x's shape.
 func (t Transformer) project(b *onnx.Builder, name string, x onnx.Value) (q, k, v onnx.Value) {
-	y := LayerNorm(b, name+".norm1", x, t.Width, t.Eps)
-	parts := b.Split(t.Precision.Linear(b, name+".qkv", y, t.Width, 3*t.Width), -1, 3)
+	parts := b.Split(t.fused(b, name, x), -1, 3)
 	return parts[0], parts[1], parts[2]
+}
+
+// fused returns them beside each other.
+func (t Transformer) fused(b *onnx.Builder, name string, x onnx.Value) onnx.Value {
+	y := LayerNorm(b, name+".norm1", x, t.Width, t.Eps)
+	return t.Precision.Linear(b, name+".qkv", y, t.Width, 3*t.Width)
 }
 
 // finish adds the attention y to x, and then the MLP.
@@ -86,9 +94,17 @@ func (t Transformer) finish(b *onnx.Builder, name string, x, y onnx.Value) onnx.
 	y = t.Precision.Linear(b, name+".out", y, t.Width, t.Width)
 	x = b.Add(x, t.scaled(b, name+".scale1", y))
 	y = LayerNorm(b, name+".norm2", x, t.Width, t.Eps)
-	y = t.Activation.Apply(b, t.Precision.Linear(b, name+".fc1", y, t.Width, t.MLP))
+	y = t.hidden(b, name+".fc1", y)
 	y = t.Precision.Linear(b, name+".fc2", y, t.MLP, t.Width)
 	return b.Add(x, t.scaled(b, name+".scale2", y))
+}
+
+// hidden is the first layer of the MLP and its activation.
+func (t Transformer) hidden(b *onnx.Builder, name string, x onnx.Value) onnx.Value {
+	if t.Precision == Packed && t.Activation == QuickGELU {
+		return linearPacked(b, name, x, t.Width, t.MLP, b.PackedGemmQuickGELU)
+	}
+	return t.Activation.Apply(b, t.Precision.Linear(b, name, x, t.Width, t.MLP))
 }
 
 // scaled multiplies a branch by its vector, if the stack has such.

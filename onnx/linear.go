@@ -47,7 +47,15 @@ func (b *Builder) Gemm(x, w, bias Value, transposed bool) Value {
 // weight that is stored in the order in which it is read. x is [n, in], w is
 // [panels, in, p] with W [out, in]'s row i·p+c in column c of panel i and zeros
 // where W has no row; bias is [out]. The result is [n, out].
-func (b *Builder) PackedGemm(x, w, bias Value) Value {
+func (b *Builder) PackedGemm(x, w, bias Value) Value { return b.packedGemm(PackedGemmOp, x, w, bias) }
+
+// PackedGemmQuickGELU is [Builder.PackedGemm] followed by v·sigmoid(1.702·v) of
+// every element v.
+func (b *Builder) PackedGemmQuickGELU(x, w, bias Value) Value {
+	return b.packedGemm(PackedGELUOp, x, w, bias)
+}
+
+func (b *Builder) packedGemm(op string, x, w, bias Value) Value {
 	if !b.floats("packed gemm", x, w, bias) {
 		return Value{}
 	}
@@ -58,7 +66,21 @@ func (b *Builder) PackedGemm(x, w, bias Value) Value {
 	if out < 1 || width < 1 || w.shape[0] != (out+width-1)/width {
 		return b.Fail("packed gemm: %d panels of %d for %d outputs", w.shape[0], width, out)
 	}
-	return b.nodeOf(OwnDomain, PackedGemmOp, []int{x.shape[0], out}, Float32, []Value{x, w, bias})
+	return b.nodeOf(OwnDomain, op, []int{x.shape[0], out}, Float32, []Value{x, w, bias})
+}
+
+// SelfAttention returns softmax(q·kᵀ/√d)·v of a sequence in which every position
+// sees all, in heads of d = width/heads, by an operator that only [OwnDomain] has.
+// qkv is [1, n, 3·width]: queries, keys and values. The result is [1, n, width].
+func (b *Builder) SelfAttention(qkv Value, heads int) Value {
+	if !b.floats("self-attention", qkv) {
+		return Value{}
+	}
+	width := qkv.Dim(-1) / 3
+	if qkv.Rank() != 3 || qkv.shape[0] != 1 || heads < 1 || width < 1 || qkv.shape[2] != 3*width || width%heads != 0 {
+		return b.Fail("self-attention: shape %v in %d heads", qkv.shape, heads)
+	}
+	return b.nodeOf(OwnDomain, SelfAttentionOp, []int{1, qkv.shape[1], width}, Float32, []Value{qkv, b.Scalar(float32(heads))})
 }
 
 // LayerNorm shifts and scales x along its last dimension to mean 0 and variance

@@ -48,6 +48,10 @@ func TestShapes(t *testing.T) {
 		{"reduce keep", func(b *Builder) Value { return b.ReduceSum(b.Input("x", 2, D, 3), true, 1) }, []int{2, 1, 3}},
 		{"matmul", func(b *Builder) Value { return b.MatMul(b.Input("x", 5, 1, D, 4), b.Input("y", 2, 4, 3)) }, []int{5, 2, D, 3}},
 		{"gemm", func(b *Builder) Value { return b.Gemm(b.Input("x", D, 4), b.Input("w", 3, 4), b.Input("b", 3), true) }, []int{D, 3}},
+		{"packed gemm", func(b *Builder) Value {
+			return b.PackedGemm(b.Input("x", D, 4), b.Input("w", 2, 4, 3), b.Input("b", 5))
+		}, []int{D, 5}},
+		{"self-attention", func(b *Builder) Value { return b.SelfAttention(b.Input("x", 1, D, 24), 2) }, []int{1, D, 8}},
 		{"transpose", func(b *Builder) Value { return b.Transpose(b.Input("x", 2, D, 4), 1, 2, 0) }, []int{D, 4, 2}},
 		{"gather", func(b *Builder) Value { return b.Gather(b.Input("x", 9, 4), b.Cast(b.Input("i", 1, D), Int64), 0) }, []int{1, D, 4}},
 		{"gather last", func(b *Builder) Value { return b.Gather(b.Input("x", D, 4), b.Cast(b.Input("i"), Int64), -1) }, []int{D}},
@@ -122,6 +126,14 @@ func TestOperatorMistakes(t *testing.T) {
 		"gemm rank":             {func(b *Builder) { b.Gemm(b.Input("x", 1, 2, 3), b.Input("w", 3, 4), Value{}, false) }, "two dimensions"},
 		"gemm inner":            {func(b *Builder) { b.Gemm(b.Input("x", 2, 3), b.Input("w", 3, 4), Value{}, true) }, "transposed true"},
 		"gemm bias":             {func(b *Builder) { b.Gemm(b.Input("x", 2, 3), b.Input("w", 3, 4), b.Input("b", 3), false) }, "bias"},
+		"packed gemm rank":      {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 4, 3), b.Input("b", 4)) }, "[4 3]"},
+		"packed gemm inner":     {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 4, 8), b.Input("b", 8)) }, "[1 4 8]"},
+		"packed gemm panels":    {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 2, 3, 8), b.Input("b", 8)) }, "2 panels of 8 for 8"},
+		"packed gemm too few":   {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 3, 8), b.Input("b", 9)) }, "1 panels of 8 for 9"},
+		"packed gemm no bias":   {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 3, 8), Value{}) }, "argument 2"},
+		"self-attention heads":  {func(b *Builder) { b.SelfAttention(b.Input("x", 1, 4, 24), 3) }, "3 heads"},
+		"self-attention thirds": {func(b *Builder) { b.SelfAttention(b.Input("x", 1, 4, 25), 2) }, "[1 4 25]"},
+		"self-attention batch":  {func(b *Builder) { b.SelfAttention(b.Input("x", 2, 4, 24), 2) }, "[2 4 24]"},
 		"layer norm":            {func(b *Builder) { b.LayerNorm(b.Input("x", 2, 3), b.Input("s", 3), b.Input("b", 2), 1e-5) }, "bias [2]"},
 		"layer norm eps":        {func(b *Builder) { b.LayerNorm(b.Input("x", 3), b.Input("s", 3), b.Input("b", 3), 0) }, "epsilon"},
 		"conv channels":         {conv([]int{1, 3, 8, 8}, []int{4, 2, 3, 3}, ConvOptions{}), "[4 2 3 3]"},
@@ -266,6 +278,26 @@ func TestDomains(t *testing.T) {
 			t.Errorf("the operator stands %d times, want %d:\n%s", got, n, &text)
 		}
 		if line := "Split#1, Split#2, Split#3 = Split(x) axis=2 num_outputs=3\n"; !strings.Contains(text.String(), line) {
+			t.Errorf("no line %q in\n%s", line, &text)
+		}
+	}
+}
+
+// TestOwnDomain: assay's operator is declared in its own domain.
+func TestOwnDomain(t *testing.T) {
+	b := NewBuilder(nil)
+	x := b.Input("x", 2, 3)
+	b.Output("y", b.PackedGemm(x, b.Const([]int{1, 3, 4}, make([]float32, 12)...), b.Const([]int{4}, make([]float32, 4)...)))
+	m, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	if err := Dump(&text, m.Proto); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"opset assay 1\n", "= assay.PackedGemm(x, const#1, const#2)"} {
+		if strings.Count(text.String(), line) != 1 {
 			t.Errorf("no line %q in\n%s", line, &text)
 		}
 	}

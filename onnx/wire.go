@@ -23,12 +23,14 @@ const (
 	microsoftVersion = 1
 )
 
-// OwnDomain is the domain of assay's operators, all of version 1, and PackedGemmOp
-// the name of the only one: see [Builder.PackedGemm].
+// OwnDomain is the domain of assay's operators, all of version 1; the others are
+// their names: see [Builder.PackedGemm] and [Builder.SelfAttention].
 const (
-	OwnDomain    = "assay"
-	ownVersion   = 1
-	PackedGemmOp = "PackedGemm"
+	OwnDomain       = "assay"
+	ownVersion      = 1
+	PackedGemmOp    = "PackedGemm"
+	PackedGELUOp    = "PackedGemmQuickGELU"
+	SelfAttentionOp = "SelfAttention"
 )
 
 // A node is one operator of the graph.

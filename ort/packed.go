@@ -13,9 +13,8 @@ import (
 	"github.com/gen-emerge/assay/onnx"
 )
 
-// Packed says that sessions know [onnx.Builder.PackedGemm], and by which name its
-// numbers are to be told from those of the library's own products: "assay gemm 1".
-// It is empty where package gemm does not support the processor.
+// Packed says that sessions know the operators of [onnx.OwnDomain], and by which name their numbers are to be told
+// from those of the library's own operators: "assay gemm 1". It is empty where package gemm does not support the processor.
 func (rt *Runtime) Packed() string {
 	if !gemm.Supported() {
 		return ""
@@ -45,6 +44,7 @@ type customOp struct {
 	compute2      uintptr
 
 	env     *env
+	kind    int // in ownOps
 	threads int
 }
 
@@ -53,36 +53,53 @@ const customOpVersion = 16
 // cpuProvider is where the operator runs.
 const cpuProvider = "CPUExecutionProvider"
 
-// packedOp holds what is the same in every packed product's customOp. Callbacks
-// are never freed, so they are made once a process.
-var packedOp = sync.OnceValue(func() customOp {
-	name, provider := cbytes(onnx.PackedGemmOp), cbytes(cpuProvider)
+// ownOps are the operators of [onnx.OwnDomain]. All take and give float32.
+var ownOps = [...]struct {
+	name   string
+	inputs uintptr
+	run    func(c *nodeCall, context handle, threads int) error
+}{
+	{onnx.PackedGemmOp, 3, func(c *nodeCall, context handle, threads int) error { return c.packedGemm(context, threads, false) }},
+	{onnx.PackedGELUOp, 3, func(c *nodeCall, context handle, threads int) error { return c.packedGemm(context, threads, true) }},
+	{onnx.SelfAttentionOp, 2, (*nodeCall).selfAttention},
+}
+
+// customOps holds what is the same in every customOp of each kind. Callbacks are
+// never freed, so they are made once a process.
+var customOps = sync.OnceValue(func() (list [len(ownOps)]customOp) {
 	always := func(v uintptr) uintptr { return purego.NewCallback(func(*customOp) uintptr { return v }) }
 	each := func(v uintptr) uintptr { return purego.NewCallback(func(*customOp, uintptr) uintptr { return v }) }
-	text := func(s *byte) uintptr { return purego.NewCallback(func(*customOp) *byte { return s }) }
+	text := func(s string) uintptr {
+		c := cbytes(s)
+		return purego.NewCallback(func(*customOp) *byte { return c })
+	}
 	const single, anyMemory = 0, 0 // INPUT_OUTPUT_REQUIRED, OrtMemTypeDefault
-	float := each(uintptr(onnx.Float32))
-	required := each(single)
-	return customOp{
-		version: customOpVersion, name: text(name), provider: text(provider),
-		inputType: float, inputCount: always(3), outputType: float, outputCount: always(1),
+	float, required := each(uintptr(onnx.Float32)), each(single)
+	common := customOp{
+		version: customOpVersion, provider: text(cpuProvider),
+		inputType: float, outputType: float, outputCount: always(1),
 		inputKind: required, outputKind: required, inputMemory: each(anyMemory),
 		createKernel2: purego.NewCallback(func(op *customOp, _, _ uintptr, kernel **customOp) status {
 			*kernel = op // it has no state
 			return 0
 		}),
-		compute2:      purego.NewCallback(computePacked),
+		compute2:      purego.NewCallback(compute),
 		destroyKernel: purego.NewCallback(func(*customOp) uintptr { return 0 }),
 	}
+	for i, o := range ownOps {
+		list[i] = common
+		list[i].name, list[i].inputCount, list[i].kind = text(o.name), always(o.inputs), i
+	}
+	return list
 })
 
 // cbytes returns a string as C wants it.
 func cbytes(s string) *byte { return &append([]byte(s), 0)[0] }
 
-// A domain holds the packed product for sessions of so many threads.
+// A domain holds our operators for sessions of so many threads.
 type domain struct {
 	handle handle
-	op     *customOp // the library's from now on
+	ops    [len(ownOps)]customOp // the library's from now on
 	pin    runtime.Pinner
 }
 
@@ -93,17 +110,19 @@ func (e *env) domain(threads int) (handle, error) {
 	if d := e.domains[threads]; d != nil {
 		return d.handle, nil
 	}
-	op := packedOp()
-	op.env, op.threads = e, threads
-	d := &domain{op: &op}
+	d := &domain{ops: customOps()}
 	if err := e.api.check(e.api.createDomain(onnx.OwnDomain, &d.handle)); err != nil {
 		return 0, err
 	}
-	d.pin.Pin(d.op)
-	if err := e.api.check(e.api.domainAdd(d.handle, d.op)); err != nil {
-		e.api.releaseDomain(d.handle)
-		d.pin.Unpin()
-		return 0, err
+	d.pin.Pin(d)
+	for i := range d.ops {
+		op := &d.ops[i]
+		op.env, op.threads = e, threads
+		if err := e.api.check(e.api.domainAdd(d.handle, op)); err != nil {
+			e.api.releaseDomain(d.handle)
+			d.pin.Unpin()
+			return 0, err
+		}
 	}
 	if e.domains == nil {
 		e.domains = make(map[int]*domain)
@@ -121,23 +140,22 @@ func (e *env) releaseDomains() {
 	e.domains = nil
 }
 
-// computePacked runs one node: its inputs are x [n, in], the packed weight and
-// the bias.
-func computePacked(op *customOp, context handle) (st status) {
-	a := op.env.api
+// compute runs one node.
+func compute(op *customOp, context handle) (st status) {
+	a, kind := op.env.api, ownOps[op.kind]
 	var err error
 	defer func() {
 		if p := recover(); p != nil { // it must not unwind into the library
 			err = fmt.Errorf("%v", p)
 		}
 		if err != nil {
-			st = a.createStatus(codeInvalidArgument, fmt.Sprintf("%s: %v", onnx.PackedGemmOp, err))
+			st = a.createStatus(codeInvalidArgument, fmt.Sprintf("%s: %v", kind.name, err))
 		}
 	}()
 	c := nodes.Get().(*nodeCall)
 	defer nodes.Put(c)
 	c.k = &a.kernel
-	err = c.run(context, op.threads)
+	err = kind.run(c, context, op.threads)
 	return 0
 }
 
@@ -165,61 +183,94 @@ type nodeCall struct {
 	data  unsafe.Pointer
 }
 
-// run multiplies.
-func (c *nodeCall) run(context handle, threads int) error {
-	x, rows, err := c.tensor(context, 0, 2)
+// packedGemm multiplies, and applies QuickGELU if that is wanted: the inputs are x [n, in], the packed weight and the bias.
+func (c *nodeCall) packedGemm(context handle, threads int, quick bool) error {
+	x, err := c.tensor(context, 0, 2)
 	if err != nil {
 		return err
 	}
-	in := int(c.dims[1])
-	w, _, err := c.tensor(context, 1, 3)
+	rows, in := c.dims[0], c.dims[1]
+	w, err := c.tensor(context, 1, 3)
 	if err != nil {
 		return err
 	}
-	if c.dims[1] != int64(in) || c.dims[2] != gemm.Panel {
+	if c.dims[1] != in || c.dims[2] != gemm.Panel {
 		return fmt.Errorf("weights of shape %v for %d inputs, want panels of %d: %w", c.dims, in, gemm.Panel, assay.ErrInvalid)
 	}
-	bias, out, err := c.tensor(context, 2, 1)
+	bias, err := c.tensor(context, 2, 1)
 	if err != nil {
 		return err
 	}
-	c.dims[0], c.dims[1] = int64(rows), int64(out)
-	st, _, _ := purego.SyscallN(c.k.output, uintptr(context), 0, uintptr(unsafe.Pointer(&c.dims)), 2, uintptr(unsafe.Pointer(&c.value)))
-	if st != 0 {
-		return c.k.failed(st)
+	y, err := c.result(context, rows, int64(len(bias)))
+	if err != nil {
+		return err
 	}
-	if st, _, _ := purego.SyscallN(c.k.data, uintptr(c.value), uintptr(unsafe.Pointer(&c.data))); st != 0 {
-		return c.k.failed(st)
-	}
-	y := unsafe.Slice((*float32)(c.data), rows*out)
-	return gemm.Layer{In: in, Out: out, Weight: w, Bias: bias}.Apply(y, x, threads)
+	return gemm.Layer{In: int(in), Out: len(bias), Weight: w, Bias: bias, QuickGELU: quick}.Apply(y, x, threads)
 }
 
-// tensor returns the values of an input that must have so many dimensions, and
-// the first of these; c.dims holds all.
-func (c *nodeCall) tensor(context handle, i, rank uintptr) ([]float32, int, error) {
+// selfAttention takes qkv [1, n, 3·width] and the number of heads.
+func (c *nodeCall) selfAttention(context handle, threads int) error {
+	heads, err := c.tensor(context, 1, 0)
+	if err != nil {
+		return err
+	}
+	qkv, err := c.tensor(context, 0, 3)
+	if err != nil {
+		return err
+	}
+	if c.dims[0] != 1 || c.dims[2]%3 != 0 {
+		return fmt.Errorf("queries, keys and values of shape %v, want one sequence and three parts: %w", c.dims, assay.ErrInvalid)
+	}
+	width := c.dims[2] / 3
+	y, err := c.result(context, 1, c.dims[1], width)
+	if err != nil {
+		return err
+	}
+	return gemm.Attention{Width: int(width), Heads: int(heads[0])}.Apply(y, qkv, threads)
+}
+
+// result makes the node's output, of the given shape.
+func (c *nodeCall) result(context handle, shape ...int64) ([]float32, error) {
+	n := int64(1)
+	for i, d := range shape {
+		c.dims[i] = d
+		n *= d
+	}
+	st, _, _ := purego.SyscallN(c.k.output, uintptr(context), 0, uintptr(unsafe.Pointer(&c.dims)), uintptr(len(shape)), uintptr(unsafe.Pointer(&c.value)))
+	if st != 0 {
+		return nil, c.k.failed(st)
+	}
+	if st, _, _ := purego.SyscallN(c.k.data, uintptr(c.value), uintptr(unsafe.Pointer(&c.data))); st != 0 {
+		return nil, c.k.failed(st)
+	}
+	return unsafe.Slice((*float32)(c.data), n), nil
+}
+
+// tensor returns the values of an input that must have so many dimensions, which
+// c.dims then holds.
+func (c *nodeCall) tensor(context handle, i, rank uintptr) ([]float32, error) {
 	if st, _, _ := purego.SyscallN(c.k.input, uintptr(context), i, uintptr(unsafe.Pointer(&c.value))); st != 0 {
-		return nil, 0, c.k.failed(st)
+		return nil, c.k.failed(st)
 	}
 	if st, _, _ := purego.SyscallN(c.k.info, uintptr(c.value), uintptr(unsafe.Pointer(&c.info))); st != 0 {
-		return nil, 0, c.k.failed(st)
+		return nil, c.k.failed(st)
 	}
 	defer purego.SyscallN(c.k.releaseInfo, uintptr(c.info))
 	if st, _, _ := purego.SyscallN(c.k.rank, uintptr(c.info), uintptr(unsafe.Pointer(&c.rank))); st != 0 {
-		return nil, 0, c.k.failed(st)
+		return nil, c.k.failed(st)
 	}
 	if c.rank != rank {
-		return nil, 0, fmt.Errorf("input %d has %d dimensions, want %d: %w", i, c.rank, rank, assay.ErrInvalid)
+		return nil, fmt.Errorf("input %d has %d dimensions, want %d: %w", i, c.rank, rank, assay.ErrInvalid)
 	}
 	if st, _, _ := purego.SyscallN(c.k.dims, uintptr(c.info), uintptr(unsafe.Pointer(&c.dims)), rank); st != 0 {
-		return nil, 0, c.k.failed(st)
+		return nil, c.k.failed(st)
 	}
 	if st, _, _ := purego.SyscallN(c.k.data, uintptr(c.value), uintptr(unsafe.Pointer(&c.data))); st != 0 {
-		return nil, 0, c.k.failed(st)
+		return nil, c.k.failed(st)
 	}
 	n := 1
 	for _, d := range c.dims[:rank] {
 		n *= int(d)
 	}
-	return unsafe.Slice((*float32)(c.data), n), int(c.dims[0]), nil
+	return unsafe.Slice((*float32)(c.data), n), nil
 }

@@ -90,12 +90,15 @@ func TestPackedGemmInGraph(t *testing.T) {
 		return build(t, nil, func(b *onnx.Builder) {
 			x := b.Relu(b.Reshape(b.Input("x", 1, 5, in), onnx.Dynamic, in))
 			bias := b.Const([]int{out}, bias...)
+			var plain, quick onnx.Value
 			if packed {
-				x = b.PackedGemm(x, b.Const(gemm.PackedShape(out, in), gemm.Pack(w, out, in)...), bias)
+				w := b.Const(gemm.PackedShape(out, in), gemm.Pack(w, out, in)...)
+				plain, quick = b.PackedGemm(x, w, bias), b.PackedGemmQuickGELU(x, w, bias)
 			} else {
-				x = b.Gemm(x, b.Const([]int{out, in}, w...), bias, true)
+				plain = b.Gemm(x, b.Const([]int{out, in}, w...), bias, true)
+				quick = b.Mul(plain, b.Sigmoid(b.Mul(plain, b.Scalar(1.702))))
 			}
-			b.Output("y", b.Reshape(b.Gelu(x), 1, 5, out))
+			b.Output("y", b.Reshape(b.Add(b.Gelu(plain), quick), 1, 5, out))
 		})
 	}
 	x := onnx.Tensor{Shape: []int{1, 5, in}, Data: make([]float32, 5*in)}
@@ -130,6 +133,42 @@ func TestPackedGemmFails(t *testing.T) {
 		_, err := s.Run(context.Background(), onnx.Tensor{Shape: []int{2, 3}, Data: make([]float32, 6)})
 		if !errors.Is(err, assay.ErrInvalid) || !strings.Contains(fmt.Sprint(err), "[2 3 16]") {
 			t.Fatalf("error %v, want one that names the weight's shape", err)
+		}
+	}
+}
+
+// TestSelfAttention holds the operator in the library to the attention alone, and
+// to the library's own.
+func TestSelfAttention(t *testing.T) {
+	rt := needPacked(t)
+	const width, heads, n = 32, 4, 21
+	r := rand.New(rand.NewPCG(5, 6))
+	x := onnx.Tensor{Shape: []int{1, n, 3 * width}, Data: make([]float32, 3*n*width)}
+	for i := range x.Data {
+		x.Data[i] = float32(r.NormFloat64())
+	}
+	want := make([]float32, n*width)
+	if err := (gemm.Attention{Width: width, Heads: heads}).Apply(want, x.Data, 1); err != nil {
+		t.Fatal(err)
+	}
+	m := build(t, nil, func(b *onnx.Builder) {
+		x := b.Input("x", 1, onnx.Dynamic, 3*width)
+		b.Output("ours", b.SelfAttention(x, heads))
+		parts := b.Split(x, -1, 3)
+		b.Output("theirs", b.Attention(parts[0], parts[1], parts[2], onnx.AttentionOptions{Heads: heads}))
+	})
+	for _, threads := range []int{1, 3} {
+		y, err := openSession(t, rt, m, SessionOptions{Threads: threads}).Run(context.Background(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(y[0].Shape, []int{1, n, width}) || !slices.Equal(y[0].Data, want) {
+			t.Errorf("%d threads: shape %v, or other results than the attention alone", threads, y[0].Shape)
+		}
+		for i, v := range y[1].Data {
+			if !(math.Abs(float64(v-want[i])) <= 1e-5) {
+				t.Fatalf("element %d is %g, the library's own gives %g", i, want[i], v)
+			}
 		}
 	}
 }

@@ -24,7 +24,7 @@ type SessionOptions struct {
 	// Prepack copies the weights into the layout that is fastest for this CPU
 	// when the session opens. Without it large weights stay in the mapped
 	// checkpoint, and a session opens about twenty times faster while runs take
-	// a few percent longer.
+	// longer. Packed weights ([Runtime.Packed]) are not touched.
 	Prepack bool
 }
 

@@ -88,6 +88,81 @@ func leftNothing(t *testing.T, c *Cache) {
 	}
 }
 
+// TestPrepareForms: a file that holds other forms of tensors is called by the
+// digest of those, is verified by its own, and is made again if either is damaged.
+func TestPrepareForms(t *testing.T) {
+	c := preparable(t)
+	var calls atomic.Int32
+	ctx := context.Background()
+	plain, err := c.Prepare(ctx, []string{"m"}, "plain", 1, prepareTwo(&calls))
+	if err != nil {
+		t.Fatal(err)
+	}
+	formed := func(of func(p Piece) Piece) func(map[string]map[string]string) ([]Piece, error) {
+		return func(files map[string]map[string]string) ([]Piece, error) {
+			pieces, err := prepareTwo(&calls)(files)
+			for i, p := range pieces {
+				if p.Name == "w" {
+					p = of(p)
+					pieces[i] = Piece{Name: "w", Shape: []int{1, 5}, DType: "float32", Of: &p,
+						Make: made(Float32Bytes([]float32{9, 8, 7, 6, 5}))}
+				}
+			}
+			return pieces, err
+		}
+	}
+	same := func(p Piece) Piece { return p }
+	prepare := func() Prepared {
+		t.Helper()
+		got, err := c.Prepare(ctx, []string{"m"}, "formed", 1, formed(same))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	got := prepare()
+	file := open(t, got.Path)
+	if got.Digest != plain.Digest || got.Path == plain.Path || file.Metadata()["assay.weights"] != plain.Digest {
+		t.Errorf("%+v, plain it is %+v", got, plain)
+	}
+	if v, err := file.Float32("w"); err != nil || v[0] != 9 || len(v) != 5 {
+		t.Errorf("the file holds %v, %v", v, err)
+	}
+	if d := digest(t, file); d == got.Digest || file.Metadata()["assay.digest"] != d {
+		t.Errorf("the file's own digest is %s, it says %s", d, file.Metadata()["assay.digest"])
+	}
+	if err := c.Verify(ctx, "m"); err != nil {
+		t.Error(err)
+	}
+	if made := calls.Load(); prepare() != got || calls.Load() != made {
+		t.Errorf("a warm start made the file again")
+	}
+	for _, key := range []string{"assay.digest", "assay.weights"} {
+		data, err := os.ReadFile(got.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := `"` + key + `":"` + file.Metadata()[key]
+		data = []byte(strings.Replace(string(data), old, `"`+key+`":"`+noDigest, 1))
+		if err := errors.Join(os.Chmod(got.Path, 0o644), os.WriteFile(got.Path, data, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		if made := calls.Load(); prepare() != got || calls.Load() != made+1 {
+			t.Errorf("without %s: the file was not made again", key)
+		}
+	}
+	for name, of := range map[string]func(p Piece) Piece{
+		"name":  func(p Piece) Piece { p.Name = "v"; return p },
+		"shape": func(p Piece) Piece { p.Shape = []int{3}; return p },
+		"type":  func(p Piece) Piece { p.DType = "float4"; return p },
+	} {
+		if _, err := c.Prepare(ctx, []string{"m"}, "bad", 1, formed(of)); err == nil || !strings.Contains(err.Error(), `"w"`) && !strings.Contains(err.Error(), `"v"`) {
+			t.Errorf("a form of a tensor of another %s: %v", name, err)
+		}
+	}
+	leftNothing(t, c)
+}
+
 // TestPrepareReadsHeaderOnly damages the values: a warm start does not see it,
 // Verify does.
 func TestPrepareReadsHeaderOnly(t *testing.T) {

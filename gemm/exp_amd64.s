@@ -1,0 +1,297 @@
+// The softmax of a row, its numbers' exponentials divided by their sum, and
+// QuickGELU, x / (1 + exp(-1.702·x)). The lanes of both versions add and multiply
+// in the same order. The exponential is that of Cephes: x = n·ln 2 + r, and a
+// polynomial in r. In the softmax it is 0 below -75, where it is nothing beside
+// the largest, which keeps its quotients from being subnormal, and
+// not a number for what is none.
+
+#include "textflag.h"
+
+DATA exps<>+0(SB)/4, $-75.0
+DATA exps<>+4(SB)/4, $1.44269504088896341
+DATA exps<>+8(SB)/4, $-0.693359375
+DATA exps<>+12(SB)/4, $2.12194440e-4
+DATA exps<>+16(SB)/4, $1.9875691500e-4
+DATA exps<>+20(SB)/4, $1.3981999507e-3
+DATA exps<>+24(SB)/4, $8.3334519073e-3
+DATA exps<>+28(SB)/4, $4.1665795894e-2
+DATA exps<>+32(SB)/4, $1.6666665459e-1
+DATA exps<>+36(SB)/4, $5.0000001201e-1
+DATA exps<>+40(SB)/4, $1.0
+DATA exps<>+44(SB)/4, $-1.702
+DATA exps<>+48(SB)/4, $75.0
+GLOBL exps<>(SB), RODATA, $52
+
+// LARGEST leaves the largest of X0's four in all of them; SUM their sum.
+#define LARGEST VPERMILPS $0x4e, X0, X1; VMAXPS X1, X0, X0; VPERMILPS $0xb1, X0, X1; VMAXPS X1, X0, X0
+#define SUM VPERMILPS $0x4e, X0, X1; VADDPS X1, X0, X0; VPERMILPS $0xb1, X0, X1; VADDPS X1, X0, X0
+
+// func softmax512(s *float32, vectors int)
+TEXT ·softmax512(SB), NOSPLIT, $0-16
+	MOVQ s+0(FP), AX
+	MOVQ vectors+8(FP), CX
+	VBROADCASTSS exps<>+0(SB), Z20
+	VBROADCASTSS exps<>+4(SB), Z21
+	VBROADCASTSS exps<>+8(SB), Z22
+	VBROADCASTSS exps<>+12(SB), Z23
+	VBROADCASTSS exps<>+16(SB), Z24
+	VBROADCASTSS exps<>+20(SB), Z25
+	VBROADCASTSS exps<>+24(SB), Z26
+	VBROADCASTSS exps<>+28(SB), Z27
+	VBROADCASTSS exps<>+32(SB), Z28
+	VBROADCASTSS exps<>+36(SB), Z29
+	VBROADCASTSS exps<>+40(SB), Z30
+	MOVQ AX, BX
+	MOVQ CX, DX
+	VMOVUPS (BX), Z0
+largest512:
+	VMAXPS (BX), Z0, Z0
+	ADDQ $64, BX
+	SUBQ $1, DX
+	JNZ largest512
+	VEXTRACTF64X4 $1, Z0, Y1
+	VMAXPS Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VMAXPS X1, X0, X0
+	LARGEST
+	VBROADCASTSS X0, Z19
+	VPXORQ Z0, Z0, Z0
+	MOVQ AX, BX
+	MOVQ CX, DX
+exp512:
+	VMOVUPS (BX), Z1
+	VSUBPS Z19, Z1, Z1
+	VCMPPS $5, Z20, Z1, K1 // not less, or not a number
+	VMAXPS Z1, Z20, Z2
+	VMULPS Z21, Z2, Z3
+	VCVTPS2DQ Z3, Z3
+	VCVTDQ2PS Z3, Z4
+	VFMADD231PS Z22, Z4, Z2
+	VFMADD231PS Z23, Z4, Z2
+	VMOVAPS Z24, Z5
+	VFMADD213PS Z25, Z2, Z5
+	VFMADD213PS Z26, Z2, Z5
+	VFMADD213PS Z27, Z2, Z5
+	VFMADD213PS Z28, Z2, Z5
+	VFMADD213PS Z29, Z2, Z5
+	VFMADD213PS Z30, Z2, Z5
+	VFMADD213PS Z30, Z2, Z5
+	VPSLLD $23, Z3, Z3
+	VPADDD Z3, Z5, Z5
+	VMOVAPS.Z Z5, K1, Z5
+	VADDPS Z5, Z0, Z0
+	VMOVUPS Z5, (BX)
+	ADDQ $64, BX
+	SUBQ $1, DX
+	JNZ exp512
+	VEXTRACTF64X4 $1, Z0, Y1
+	VADDPS Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS X1, X0, X0
+	SUM
+	VDIVPS X0, X30, X0
+	VBROADCASTSS X0, Z0
+divide512:
+	VMULPS (AX), Z0, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ $64, AX
+	SUBQ $1, CX
+	JNZ divide512
+	VZEROUPPER
+	RET
+
+#define EXP256(at, sum) \
+	VMOVUPS at(BX), Y2; \
+	VSUBPS Y15, Y2, Y2; \
+	VCMPPS $5, Y14, Y2, Y3; \
+	VMAXPS Y2, Y14, Y2; \
+	VMULPS Y13, Y2, Y4; \
+	VCVTPS2DQ Y4, Y4; \
+	VCVTDQ2PS Y4, Y5; \
+	VFMADD231PS Y12, Y5, Y2; \
+	VBROADCASTSS exps<>+12(SB), Y6; \
+	VFMADD231PS Y6, Y5, Y2; \
+	VBROADCASTSS exps<>+16(SB), Y7; \
+	VBROADCASTSS exps<>+20(SB), Y6; \
+	VFMADD213PS Y6, Y2, Y7; \
+	VBROADCASTSS exps<>+24(SB), Y6; \
+	VFMADD213PS Y6, Y2, Y7; \
+	VBROADCASTSS exps<>+28(SB), Y6; \
+	VFMADD213PS Y6, Y2, Y7; \
+	VFMADD213PS Y9, Y2, Y7; \
+	VFMADD213PS Y10, Y2, Y7; \
+	VFMADD213PS Y11, Y2, Y7; \
+	VFMADD213PS Y11, Y2, Y7; \
+	VPSLLD $23, Y4, Y4; \
+	VPADDD Y4, Y7, Y7; \
+	VANDPS Y3, Y7, Y7; \
+	VADDPS Y7, sum, sum; \
+	VMOVUPS Y7, at(BX)
+
+// func softmax256(s *float32, vectors int)
+TEXT ·softmax256(SB), NOSPLIT, $0-16
+	MOVQ s+0(FP), AX
+	MOVQ vectors+8(FP), CX
+	VBROADCASTSS exps<>+0(SB), Y14
+	VBROADCASTSS exps<>+4(SB), Y13
+	VBROADCASTSS exps<>+8(SB), Y12
+	VBROADCASTSS exps<>+32(SB), Y9
+	VBROADCASTSS exps<>+36(SB), Y10
+	VBROADCASTSS exps<>+40(SB), Y11
+	MOVQ AX, BX
+	MOVQ CX, DX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+largest256:
+	VMAXPS (BX), Y0, Y0
+	VMAXPS 32(BX), Y1, Y1
+	ADDQ $64, BX
+	SUBQ $1, DX
+	JNZ largest256
+	VMAXPS Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VMAXPS X1, X0, X0
+	LARGEST
+	VBROADCASTSS X0, Y15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ AX, BX
+	MOVQ CX, DX
+exp256:
+	EXP256(0, Y0)
+	EXP256(32, Y1)
+	ADDQ $64, BX
+	SUBQ $1, DX
+	JNZ exp256
+	VADDPS Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS X1, X0, X0
+	SUM
+	VDIVPS X0, X11, X0
+	VBROADCASTSS X0, Y0
+divide256:
+	VMULPS (AX), Y0, Y1
+	VMULPS 32(AX), Y0, Y2
+	VMOVUPS Y1, (AX)
+	VMOVUPS Y2, 32(AX)
+	ADDQ $64, AX
+	SUBQ $1, CX
+	JNZ divide256
+	VZEROUPPER
+	RET
+
+#define GELU512(at, K) \
+	VMOVUPS.Z at(AX), K, Z1; \
+	VMULPS Z18, Z1, Z2; \
+	VMAXPS Z2, Z20, Z2; \
+	VMINPS Z2, Z19, Z2; \
+	VMULPS Z21, Z2, Z3; \
+	VCVTPS2DQ Z3, Z3; \
+	VCVTDQ2PS Z3, Z4; \
+	VFMADD231PS Z22, Z4, Z2; \
+	VFMADD231PS Z23, Z4, Z2; \
+	VMOVAPS Z24, Z5; \
+	VFMADD213PS Z25, Z2, Z5; \
+	VFMADD213PS Z26, Z2, Z5; \
+	VFMADD213PS Z27, Z2, Z5; \
+	VFMADD213PS Z28, Z2, Z5; \
+	VFMADD213PS Z29, Z2, Z5; \
+	VFMADD213PS Z30, Z2, Z5; \
+	VFMADD213PS Z30, Z2, Z5; \
+	VPSLLD $23, Z3, Z3; \
+	VPADDD Z3, Z5, Z5; \
+	VADDPS Z30, Z5, Z5; \
+	VDIVPS Z5, Z1, Z1; \
+	VMOVUPS Z1, K, at(AX)
+
+// func gelu512(y *float32, rows, row, cols int)
+TEXT ·gelu512(SB), NOSPLIT, $0-32
+	MOVQ cols+24(FP), CX
+	MOVQ $1, DX
+	SHLQ CX, DX
+	SUBQ $1, DX
+	KMOVW DX, K1
+	SHRQ $16, DX
+	KMOVW DX, K2
+	MOVQ y+0(FP), AX
+	MOVQ rows+8(FP), CX
+	MOVQ row+16(FP), DX
+	VBROADCASTSS exps<>+44(SB), Z18
+	VBROADCASTSS exps<>+48(SB), Z19
+	VBROADCASTSS exps<>+0(SB), Z20
+	VBROADCASTSS exps<>+4(SB), Z21
+	VBROADCASTSS exps<>+8(SB), Z22
+	VBROADCASTSS exps<>+12(SB), Z23
+	VBROADCASTSS exps<>+16(SB), Z24
+	VBROADCASTSS exps<>+20(SB), Z25
+	VBROADCASTSS exps<>+24(SB), Z26
+	VBROADCASTSS exps<>+28(SB), Z27
+	VBROADCASTSS exps<>+32(SB), Z28
+	VBROADCASTSS exps<>+36(SB), Z29
+	VBROADCASTSS exps<>+40(SB), Z30
+rows512:
+	GELU512(0, K1)
+	GELU512(64, K2)
+	ADDQ DX, AX
+	SUBQ $1, CX
+	JNZ rows512
+	VZEROUPPER
+	RET
+
+// yes begins with 8 numbers that say yes; what follows says no.
+DATA yes<>+0(SB)/8, $-1
+DATA yes<>+8(SB)/8, $-1
+DATA yes<>+16(SB)/8, $-1
+DATA yes<>+24(SB)/8, $-1
+GLOBL yes<>(SB), RODATA, $64
+
+// func gelu256(y *float32, rows, row, cols int)
+TEXT ·gelu256(SB), NOSPLIT, $0-32
+	MOVQ cols+24(FP), CX
+	LEAQ yes<>+32(SB), BX
+	SHLQ $2, CX
+	SUBQ CX, BX // so that as many yes as there are columns are left
+	MOVQ y+0(FP), AX
+	MOVQ rows+8(FP), CX
+	MOVQ row+16(FP), DX
+	VMOVUPS (BX), Y15
+	VBROADCASTSS exps<>+0(SB), Y14
+	VBROADCASTSS exps<>+4(SB), Y13
+	VBROADCASTSS exps<>+8(SB), Y12
+	VBROADCASTSS exps<>+40(SB), Y11
+	VBROADCASTSS exps<>+36(SB), Y10
+	VBROADCASTSS exps<>+32(SB), Y9
+	VBROADCASTSS exps<>+44(SB), Y8
+	VBROADCASTSS exps<>+48(SB), Y0
+rows256:
+	VMASKMOVPS (AX), Y15, Y1
+	VMULPS Y8, Y1, Y2
+	VMAXPS Y2, Y14, Y2
+	VMINPS Y2, Y0, Y2
+	VMULPS Y13, Y2, Y4
+	VCVTPS2DQ Y4, Y4
+	VCVTDQ2PS Y4, Y5
+	VFMADD231PS Y12, Y5, Y2
+	VBROADCASTSS exps<>+12(SB), Y6
+	VFMADD231PS Y6, Y5, Y2
+	VBROADCASTSS exps<>+16(SB), Y7
+	VBROADCASTSS exps<>+20(SB), Y6
+	VFMADD213PS Y6, Y2, Y7
+	VBROADCASTSS exps<>+24(SB), Y6
+	VFMADD213PS Y6, Y2, Y7
+	VBROADCASTSS exps<>+28(SB), Y6
+	VFMADD213PS Y6, Y2, Y7
+	VFMADD213PS Y9, Y2, Y7
+	VFMADD213PS Y10, Y2, Y7
+	VFMADD213PS Y11, Y2, Y7
+	VFMADD213PS Y11, Y2, Y7
+	VPSLLD $23, Y4, Y4
+	VPADDD Y4, Y7, Y7
+	VADDPS Y11, Y7, Y7
+	VDIVPS Y7, Y1, Y1
+	VMASKMOVPS Y1, Y15, (AX)
+	ADDQ DX, AX
+	SUBQ $1, CX
+	JNZ rows256
+	VZEROUPPER
+	RET
