@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -278,12 +279,16 @@ func TestDifferenceConcurrent(t *testing.T) {
 // TestDifferenceOnPages clicks the overlays on and off.
 func TestDifferenceOnPages(t *testing.T) {
 	chromium(t)
-	s := gallery(t, web.Options{Difference: openDifference(t)})
+	opt := web.Options{Difference: openDifference(t)}
+	s := newSite(t, opt)
+	if os.Getenv("ASSAY_TEST_SCREENSHOTS") != "" { // larger pictures, to look at
+		s = gallery(t, opt)
+	}
 	server := httptest.NewServer(s.handler)
 	defer server.Close()
 	for _, on := range []screen{desktop, phone} {
 		p := newTab(t, server, on)
-		p.open("/image/" + s.results[len(s.results)-1].Digest.String())
+		p.open("/image/" + s.results[len(s.results)-2].Digest.String())
 		p.until(`document.querySelector("a[data-difference][role=button]")`)
 		p.run(chromedp.Click(chromedp.CSS("a[data-difference]")))
 		p.until(`!document.getElementById("overlay").hidden`)
