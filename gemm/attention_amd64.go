@@ -99,7 +99,20 @@ func (mc *kernel) head(a Attention, y, qkv []float32, n int, s headScratch) {
 // packRows packs the matrix m [n, d] as a weight of n outputs and d inputs; its
 // rows are row numbers apart.
 func packRows(packed, m []float32, n, d, row int) {
-	for r := range n {
+	const group = 8 // rows at a time, whose numbers lie together; it divides Panel
+	r := 0
+	for ; r+group <= n; r += group {
+		panel := packed[r/Panel*Panel*d+r%Panel:]
+		m := m[r*row:]
+		m0, m1, m2, m3 := m[:d], m[row:][:d], m[2*row:][:d], m[3*row:][:d]
+		m4, m5, m6, m7 := m[4*row:][:d], m[5*row:][:d], m[6*row:][:d], m[7*row:][:d]
+		for i, v := range m0 {
+			to := (*[group]float32)(panel[i*Panel:])
+			to[0], to[1], to[2], to[3] = v, m1[i], m2[i], m3[i]
+			to[4], to[5], to[6], to[7] = m4[i], m5[i], m6[i], m7[i]
+		}
+	}
+	for ; r < n; r++ {
 		panel := packed[r/Panel*Panel*d+r%Panel:]
 		for i, v := range m[r*row:][:d] {
 			panel[i*Panel] = v
