@@ -1,6 +1,7 @@
-// Package gemm computes what transformers spend their time on, linear layers and
-// self-attention in float32, from weights that are stored in the order in which
-// the processor reads them, so that they may lie in a mapped file.
+// Package gemm computes what networks spend their time on beside convolutions:
+// linear layers and self-attention in float32, from weights that are stored in the
+// order in which the processor reads them, so that they may lie in a mapped file,
+// and the distance of feature maps that LPIPS is made of.
 //
 // Each element of a product is one chain of fused multiply-adds: it begins with
 // the bias and takes in the products in the order of the inputs, each rounded

@@ -10,3 +10,7 @@ func machine() *kernel { return nil }
 func (*kernel) panels(Layer, []float32, []float32, int, int, int) {}
 
 func (*kernel) heads(Attention, []float32, []float32, int, int, int) {}
+
+func (*kernel) squares([]float32, []float32) {}
+
+func (*kernel) apart([]float32, []float32, []float32, []float32, []float32, float32) {}

@@ -71,13 +71,14 @@ func (l lpips) compare(ctx context.Context, a, b *Picture) (out []onnx.Tensor, x
 // lpipsGraph builds the whole metric as one graph: a pair of images [2, 3, h, w]
 // with samples in [−1, 1] gives its distance [] and, for every layer that is
 // compared, how much each of its positions contributes, [1, 1, h', w'].
-func lpipsGraph(w onnx.Weights, net lpipsNet, side int) (*onnx.Model, error) {
+// With own, the comparison is one operator of [onnx.OwnDomain].
+func lpipsGraph(w onnx.Weights, net lpipsNet, side int, own bool) (*onnx.Model, error) {
 	b := onnx.NewBuilder(w)
 	if side == 0 {
 		side = onnx.Dynamic
 	}
 	x := b.Input("pair", 2, 3, side, side)
-	first, second := net.units(b, b.Slice(x, 0, 0, 1)), net.units(b, b.Slice(x, 0, 1, 2))
+	first, second := net.features(b, b.Slice(x, 0, 0, 1)), net.features(b, b.Slice(x, 0, 1, 2))
 	total := b.Scalar(0)
 	var maps []onnx.Value
 	for i := range min(len(first), len(second)) { // one is empty after a mistake
@@ -86,8 +87,7 @@ func lpipsGraph(w onnx.Weights, net lpipsNet, side int) (*onnx.Model, error) {
 		if err := notNegative(b, w, name); err != nil {
 			return nil, err
 		}
-		d := b.Sub(first[i].Value, second[i].Value)
-		m := b.Conv(b.Mul(d, d), head, onnx.Value{}, onnx.ConvOptions{})
+		m := unitsApart(b, first[i].Value, second[i].Value, head, own)
 		total = b.Add(total, b.ReduceMean(m, false, 0, 1, 2, 3))
 		maps = append(maps, m)
 	}
@@ -98,15 +98,17 @@ func lpipsGraph(w onnx.Weights, net lpipsNet, side int) (*onnx.Model, error) {
 	return b.Build()
 }
 
-// units adds the network to the graph and returns its features, divided at every
-// position by their length.
-func (n lpipsNet) units(b *onnx.Builder, x onnx.Value) []backbone.Tap {
-	taps := n.features(b, x)
-	for i, tap := range taps {
-		length := b.Sqrt(b.ReduceSum(b.Mul(tap.Value, tap.Value), true, 1)) // [1, 1, h', w']
-		taps[i].Value = b.Div(tap.Value, b.Add(length, b.Scalar(lpipsEps)))
+// unitsApart adds how much every position of two feature maps contributes, [1, 1, h', w'].
+func unitsApart(b *onnx.Builder, f, g, head onnx.Value, own bool) onnx.Value {
+	if own {
+		return b.UnitDistance(f, g, head, lpipsEps)
 	}
-	return taps
+	unit := func(x onnx.Value) onnx.Value {
+		length := b.Sqrt(b.ReduceSum(b.Mul(x, x), true, 1)) // [1, 1, h', w']
+		return b.Div(x, b.Add(length, b.Scalar(lpipsEps)))
+	}
+	d := b.Sub(unit(f), unit(g))
+	return b.Conv(b.Mul(d, d), head, onnx.Value{}, onnx.ConvOptions{})
 }
 
 // headName names the weights of a tap as the authors do: a dropout layer stands

@@ -121,7 +121,7 @@ func OpenLPIPSSqueezeAt(ctx context.Context, w onnx.Weights, checkpoint string, 
 	if e == nil {
 		return nil, fmt.Errorf("%s needs an engine to run its graph: %w", spec.Name, assay.ErrUnavailable)
 	}
-	m, err := lpipsGraph(w, lpipsSqueezeNet, side)
+	m, err := lpipsGraph(w, lpipsSqueezeNet, side, false)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", spec.Name, err)
 	}
@@ -158,11 +158,15 @@ func (n lpipsNet) open(ctx context.Context, s *stand) error {
 			return fmt.Errorf("model %s: %w", n.heads, err)
 		}
 	}
-	run, err := s.graph(done, "lpips", func(w onnx.Weights) (*onnx.Model, error) {
-		return lpipsGraph(joint{w, heads}, n, 0)
+	own := s.towers.packed()
+	run, err := s.graph(done, "lpips "+own, func(w onnx.Weights) (*onnx.Model, error) {
+		return lpipsGraph(joint{w, heads}, n, 0, own != "")
 	})
 	if err != nil {
 		return err
+	}
+	if own != "" {
+		s.in.Runtime += ", " + own
 	}
 	lpips{s.in.Spec, 0, run}.fit(s.in)
 	s.in.exercise = pairExercise(s.in, n.trunk)

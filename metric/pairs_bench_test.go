@@ -26,7 +26,7 @@ func (e narrowEngine) Open(ctx context.Context, m *onnx.Model) (Runner, error) {
 // BenchmarkPairs times eight pairs of 256×256 pixels, one after the other on all
 // cores, and as many at once as there are cores. ASSAY_TEST_SYNTH names a folder
 // with the models, made up or not.
-// reference/speed_pairs.py times the authors' packages.
+// reference/speed_cnn.py times the authors' package.
 func BenchmarkPairs(b *testing.B) {
 	const batch, side = 8, 256
 	models := Models(&weights.Cache{Dir: os.Getenv("ASSAY_TEST_SYNTH")})

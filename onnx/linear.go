@@ -1,5 +1,7 @@
 package onnx
 
+import "slices"
+
 // MatMul returns the matrix product over the last two dimensions; the others
 // are broadcast. Both arguments have at least two dimensions.
 func (b *Builder) MatMul(x, y Value) Value {
@@ -81,6 +83,26 @@ func (b *Builder) SelfAttention(qkv Value, heads int) Value {
 		return b.Fail("self-attention: shape %v in %d heads", qkv.shape, heads)
 	}
 	return b.nodeOf(OwnDomain, SelfAttentionOp, []int{1, qkv.shape[1], width}, Float32, []Value{qkv, b.Scalar(float32(heads))})
+}
+
+// UnitDistance returns, for every position of two feature maps f and g [1, c, h,
+// w], Σ weight·(f/(|f|+eps) − g/(|g|+eps))², the length being that of the position's
+// c features and weight [1, c, 1, 1], by an operator that only [OwnDomain] has. The
+// result is [1, 1, h, w].
+func (b *Builder) UnitDistance(f, g, weight Value, eps float32) Value {
+	if !b.floats("unit distance", f, g, weight) {
+		return Value{}
+	}
+	channels := f.Dim(1)
+	if f.Rank() != 4 || g.Rank() != 4 || f.shape[0] != 1 || channels < 1 || !slices.Equal(weight.shape, []int{1, channels, 1, 1}) {
+		return b.Fail("unit distance: shapes %v and %v with weights %v", f.shape, g.shape, weight.shape)
+	}
+	for i, n := range f.shape {
+		if !fits(n, g.shape[i]) {
+			return b.Fail("unit distance: shapes %v and %v", f.shape, g.shape)
+		}
+	}
+	return b.nodeOf(OwnDomain, UnitDistanceOp, []int{1, 1, f.shape[2], f.shape[3]}, Float32, []Value{f, g, weight, b.Scalar(eps)})
 }
 
 // LayerNorm shifts and scales x along its last dimension to mean 0 and variance

@@ -51,6 +51,9 @@ func TestShapes(t *testing.T) {
 		{"packed gemm", func(b *Builder) Value {
 			return b.PackedGemm(b.Input("x", D, 4), b.Input("w", 2, 4, 3), b.Input("b", 5))
 		}, []int{D, 5}},
+		{"unit distance", func(b *Builder) Value {
+			return b.UnitDistance(b.Input("f", 1, 6, D, 5), b.Input("g", 1, 6, 4, 5), b.Const([]int{1, 6, 1, 1}, make([]float32, 6)...), 1e-10)
+		}, []int{1, 1, D, 5}},
 		{"self-attention", func(b *Builder) Value { return b.SelfAttention(b.Input("x", 1, D, 24), 2) }, []int{1, D, 8}},
 		{"transpose", func(b *Builder) Value { return b.Transpose(b.Input("x", 2, D, 4), 1, 2, 0) }, []int{D, 4, 2}},
 		{"gather", func(b *Builder) Value { return b.Gather(b.Input("x", 9, 4), b.Cast(b.Input("i", 1, D), Int64), 0) }, []int{1, D, 4}},
@@ -131,6 +134,13 @@ func TestOperatorMistakes(t *testing.T) {
 		"packed gemm panels":    {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 2, 3, 8), b.Input("b", 8)) }, "2 panels of 8 for 8"},
 		"packed gemm too few":   {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 3, 8), b.Input("b", 9)) }, "1 panels of 8 for 9"},
 		"packed gemm no bias":   {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 3, 8), Value{}) }, "argument 2"},
+		"unit distance weights": {func(b *Builder) {
+			x := b.Input("x", 1, 6, 4, 4)
+			b.UnitDistance(x, x, b.Const([]int{1, 5, 1, 1}, 1, 1, 1, 1, 1), 0)
+		}, "[1 5 1 1]"},
+		"unit distance sizes": {func(b *Builder) {
+			b.UnitDistance(b.Input("x", 1, 1, 4, 4), b.Input("y", 1, 1, 4, 5), b.Const([]int{1, 1, 1, 1}, 1), 0)
+		}, "[1 1 4 5]"},
 		"self-attention heads":  {func(b *Builder) { b.SelfAttention(b.Input("x", 1, 4, 24), 3) }, "3 heads"},
 		"self-attention thirds": {func(b *Builder) { b.SelfAttention(b.Input("x", 1, 4, 25), 2) }, "[1 4 25]"},
 		"self-attention batch":  {func(b *Builder) { b.SelfAttention(b.Input("x", 2, 4, 24), 2) }, "[2 4 24]"},

@@ -31,6 +31,7 @@ const (
 	PackedGemmOp    = "PackedGemm"
 	PackedGELUOp    = "PackedGemmQuickGELU"
 	SelfAttentionOp = "SelfAttention"
+	UnitDistanceOp  = "UnitDistance"
 )
 
 // A node is one operator of the graph.

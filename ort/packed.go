@@ -62,6 +62,7 @@ var ownOps = [...]struct {
 	{onnx.PackedGemmOp, 3, func(c *nodeCall, context handle, threads int) error { return c.packedGemm(context, threads, false) }},
 	{onnx.PackedGELUOp, 3, func(c *nodeCall, context handle, threads int) error { return c.packedGemm(context, threads, true) }},
 	{onnx.SelfAttentionOp, 2, (*nodeCall).selfAttention},
+	{onnx.UnitDistanceOp, 4, (*nodeCall).unitDistance},
 }
 
 // customOps holds what is the same in every customOp of each kind. Callbacks are
@@ -179,7 +180,7 @@ type nodeCall struct {
 	value handle
 	info  handle
 	rank  uintptr
-	dims  [3]int64
+	dims  [4]int64
 	data  unsafe.Pointer
 }
 
@@ -195,7 +196,7 @@ func (c *nodeCall) packedGemm(context handle, threads int, quick bool) error {
 		return err
 	}
 	if c.dims[1] != in || c.dims[2] != gemm.Panel {
-		return fmt.Errorf("weights of shape %v for %d inputs, want panels of %d: %w", c.dims, in, gemm.Panel, assay.ErrInvalid)
+		return fmt.Errorf("weights of shape %v for %d inputs, want panels of %d: %w", c.dims[:3], in, gemm.Panel, assay.ErrInvalid)
 	}
 	bias, err := c.tensor(context, 2, 1)
 	if err != nil {
@@ -219,7 +220,7 @@ func (c *nodeCall) selfAttention(context handle, threads int) error {
 		return err
 	}
 	if c.dims[0] != 1 || c.dims[2]%3 != 0 {
-		return fmt.Errorf("queries, keys and values of shape %v, want one sequence and three parts: %w", c.dims, assay.ErrInvalid)
+		return fmt.Errorf("queries, keys and values of shape %v, want one sequence and three parts: %w", c.dims[:3], assay.ErrInvalid)
 	}
 	width := c.dims[2] / 3
 	y, err := c.result(context, 1, c.dims[1], width)
@@ -227,6 +228,36 @@ func (c *nodeCall) selfAttention(context handle, threads int) error {
 		return err
 	}
 	return gemm.Attention{Width: int(width), Heads: int(heads[0])}.Apply(y, qkv, threads)
+}
+
+// unitDistance takes two feature maps [1, c, h, w], the weights of their channels
+// and what is added to lengths.
+func (c *nodeCall) unitDistance(context handle, threads int) error {
+	f, err := c.tensor(context, 0, 4)
+	if err != nil {
+		return err
+	}
+	shape := c.dims
+	g, err := c.tensor(context, 1, 4)
+	if err != nil {
+		return err
+	}
+	if c.dims != shape || shape[0] != 1 {
+		return fmt.Errorf("feature maps of shape %v and %v, want one pair of one shape: %w", shape, c.dims, assay.ErrInvalid)
+	}
+	weight, err := c.tensor(context, 2, 4)
+	if err != nil {
+		return err
+	}
+	eps, err := c.tensor(context, 3, 0)
+	if err != nil {
+		return err
+	}
+	y, err := c.result(context, 1, 1, shape[2], shape[3])
+	if err != nil {
+		return err
+	}
+	return gemm.UnitDistance{Weight: weight, Eps: eps[0]}.Apply(y, f, g, threads)
 }
 
 // result makes the node's output, of the given shape.

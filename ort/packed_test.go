@@ -194,3 +194,56 @@ func BenchmarkPackedGemmCall(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/nodes, "ns/node")
 }
+
+// TestUnitDistance holds the operator in the library to the distance alone, to the
+// bit, and to the library's own operators.
+func TestUnitDistance(t *testing.T) {
+	rt := needPacked(t)
+	const channels, h, w, eps = 37, 11, 50, 1e-10
+	r := rand.New(rand.NewPCG(3, 4))
+	weight := make([]float32, channels)
+	for i := range weight {
+		weight[i] = r.Float32()
+	}
+	m := build(t, nil, func(b *onnx.Builder) {
+		f, g := b.Input("f", 1, channels, onnx.Dynamic, onnx.Dynamic), b.Input("g", 1, channels, onnx.Dynamic, onnx.Dynamic)
+		head := b.Const([]int{1, channels, 1, 1}, weight...)
+		b.Output("ours", b.UnitDistance(f, g, head, eps))
+		unit := func(x onnx.Value) onnx.Value {
+			return b.Div(x, b.Add(b.Sqrt(b.ReduceSum(b.Mul(x, x), true, 1)), b.Scalar(eps)))
+		}
+		d := b.Sub(unit(f), unit(g))
+		b.Output("theirs", b.Conv(b.Mul(d, d), head, onnx.Value{}, onnx.ConvOptions{}))
+	})
+	f, g, want := make([]float32, channels*h*w), make([]float32, channels*h*w), make([]float32, h*w)
+	for i := range f {
+		f[i], g[i] = float32(r.NormFloat64()), float32(r.NormFloat64())
+	}
+	if err := (gemm.UnitDistance{Weight: weight, Eps: eps}).Apply(want, f, g, 1); err != nil {
+		t.Fatal(err)
+	}
+	shape := []int{1, channels, h, w}
+	for _, threads := range []int{1, 3} {
+		s := openSession(t, rt, m, SessionOptions{Threads: threads})
+		y, err := s.Run(t.Context(), onnx.Tensor{Shape: shape, Data: f}, onnx.Tensor{Shape: shape, Data: g})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(y[0].Shape, []int{1, 1, h, w}) || !slices.Equal(y[0].Data, want) {
+			t.Errorf("%d threads: other results than the distance alone", threads)
+		}
+		for i, v := range y[1].Data {
+			if math.Abs(float64(v-want[i])) > 1e-5 {
+				t.Fatalf("position %d is %g, the library's own operators make it %g", i, want[i], v)
+			}
+		}
+	}
+	alone := openSession(t, rt, build(t, nil, func(b *onnx.Builder) {
+		f, g := b.Input("f", 1, channels, onnx.Dynamic, onnx.Dynamic), b.Input("g", 1, channels, onnx.Dynamic, onnx.Dynamic)
+		b.Output("y", b.UnitDistance(f, g, b.Const([]int{1, channels, 1, 1}, weight...), eps))
+	}), SessionOptions{})
+	_, err := alone.Run(t.Context(), onnx.Tensor{Shape: shape, Data: f}, onnx.Tensor{Shape: []int{1, channels, w, h}, Data: g})
+	if err == nil || !strings.Contains(err.Error(), "one pair of one shape") {
+		t.Errorf("maps of two shapes: %v", err)
+	}
+}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How fast PyTorch runs the convolutional networks: items a second on this machine.
 
-  lpips-vgg  the authors' lpips 0.1.4 on pairs of 256×256, weights random
+  lpips-vgg, lpips-alex  the authors' lpips 0.1.4 on pairs of 256×256, weights random
   mobilenet  MobileNet v1 at 224×224 with ten outputs, as NIMA's: Keras' layers
              written in PyTorch, since Keras has no faster engine on a CPU
   inception  pytorch-fid's InceptionV3 at 299×299 up to the 2048 features
@@ -14,15 +14,15 @@ is described in speed.py.
 """
 import speed
 
-ARGS = speed.arguments(__doc__, "1,8", lambda p: p.add_argument("models", nargs="+", choices=["lpips-vgg", "mobilenet", "inception"]))
+ARGS = speed.arguments(__doc__, "1,8", lambda p: p.add_argument("models", nargs="+", choices=["lpips-vgg", "lpips-alex", "mobilenet", "inception"]))
 
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
 
-def lpips_vgg():
+def pairs(net):
     import lpips
-    return lpips.LPIPS(net="vgg", pretrained=False, pnet_rand=True, verbose=False), [(3, 256, 256)] * 2
+    return lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False), [(3, 256, 256)] * 2
 
 
 def mobilenet():
@@ -75,7 +75,7 @@ def multiply_adds(model, inputs):
 
 def models():
     for name in ARGS.models:
-        model, shapes = {"lpips-vgg": lpips_vgg, "mobilenet": mobilenet, "inception": inception}[name]()
+        model, shapes = {"mobilenet": mobilenet, "inception": inception}[name]() if name in ("mobilenet", "inception") else pairs(name.removeprefix("lpips-"))
         model.eval()
         yield name, lambda n: (model, [torch.rand(n, *s) * 2 - 1 for s in shapes]), multiply_adds(model, [torch.rand(1, *s) for s in shapes])
 
