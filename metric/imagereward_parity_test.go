@@ -2,8 +2,6 @@ package metric
 
 import (
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,7 +20,9 @@ var rewardTokens = []int{0, 1, 98, 196}
 // rewardsAgree checks ImageReward: preparation, the picture's tokens, the prompt's,
 // and rewards through the front door.
 func rewardsAgree(t *testing.T, b *parityBench, g parityGolden, y *parityTally) {
-	b.bertVocabulary(t)
+	if !b.vocabularyOf(t, bertVocabularyModel, "bert-base-uncased-vocab.txt", "ASSAY_TEST_BERT_VOCAB") {
+		t.Skip("no vocabulary")
+	}
 	in := b.open(t, b.towers(t), "imagereward")
 	v := in.inner[0]
 	width := v.row.vit.Width
@@ -73,39 +73,5 @@ func rewardsAgree(t *testing.T, b *parityBench, g parityGolden, y *parityTally) 
 	}
 	if most-least < 1.5 || math.Abs(first) > 5 {
 		t.Errorf("rewards from %g to %g tell nothing apart", least, most)
-	}
-}
-
-// bertVocabulary puts BERT's pieces, which are real, into the folder, or skips.
-func (b *parityBench) bertVocabulary(t *testing.T) {
-	t.Helper()
-	const file = "bert-base-uncased-vocab.txt"
-	path := os.Getenv("ASSAY_TEST_BERT_VOCAB")
-	if path == "" {
-		dir, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		path = filepath.Join(dir, "assay", "models", bertVocabularyModel, file)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		if slices.Contains(strings.Split(os.Getenv("ASSAY_TEST_REQUIRE"), ","), "vocab") {
-			t.Fatalf("ASSAY_TEST_REQUIRE asks for the BERT vocabulary: %v", err)
-		}
-		t.Skipf("no BERT vocabulary (set ASSAY_TEST_BERT_VOCAB, or install the model %s): %v", bertVocabularyModel, err)
-	}
-	if _, err := b.cache.Files(bertVocabularyModel); err == nil {
-		return
-	}
-	to := filepath.Join(b.cache.Dir, bertVocabularyModel, file)
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(to, data, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.cache.Files(bertVocabularyModel); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -154,34 +154,41 @@ func newParityBench(t *testing.T) *parityBench {
 // vocabulary puts CLIP's merges, which are real, into the folder.
 func (b *parityBench) vocabulary(t *testing.T) bool {
 	t.Helper()
-	const file = "bpe_simple_vocab_16e6.txt.gz"
-	path := os.Getenv("ASSAY_TEST_VOCAB")
+	return b.vocabularyOf(t, vocabularyModel, "bpe_simple_vocab_16e6.txt.gz", "ASSAY_TEST_VOCAB")
+}
+
+// vocabularyOf puts a vocabulary, whose file the variable of the environment names or which
+// is installed, into the folder. Without it the tests that read prompts are left
+// out, or fail where they are required.
+func (b *parityBench) vocabularyOf(t *testing.T, model, file, variable string) bool {
+	t.Helper()
+	path := os.Getenv(variable)
 	if path == "" {
 		dir, err := os.UserCacheDir()
 		if err != nil {
 			t.Fatal(err)
 		}
-		path = filepath.Join(dir, "assay", "models", vocabularyModel, file)
+		path = filepath.Join(dir, "assay", "models", model, file)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		if slices.Contains(strings.Split(os.Getenv("ASSAY_TEST_REQUIRE"), ","), "vocab") {
-			t.Fatalf("ASSAY_TEST_REQUIRE asks for the CLIP vocabulary: %v", err)
+			t.Fatalf("ASSAY_TEST_REQUIRE asks for %s: %v", model, err)
 		}
-		t.Logf("no CLIP vocabulary (set ASSAY_TEST_VOCAB, or install the model %s), so no prompts: %v", vocabularyModel, err)
+		t.Logf("no vocabulary (set %s, or install the model %s), so no prompts: %v", variable, model, err)
 		return false
 	}
-	if _, err := b.cache.Files(vocabularyModel); err == nil {
+	if _, err := b.cache.Files(model); err == nil {
 		return true
 	}
-	to := filepath.Join(b.cache.Dir, vocabularyModel, file)
+	to := filepath.Join(b.cache.Dir, model, file)
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(to, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.cache.Files(vocabularyModel); err != nil {
+	if _, err := b.cache.Files(model); err != nil {
 		t.Fatal(err)
 	}
 	return true

@@ -3,7 +3,6 @@ package token
 import (
 	"fmt"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/gen-emerge/assay"
@@ -42,8 +41,7 @@ type BERT struct {
 	first, rest map[string]int32 // pieces that begin a word, and those that go on, without their mark
 	longest     int              // bytes of the longest piece
 
-	mu    sync.RWMutex
-	cache map[string][]int32 // ids of short words
+	words wordCache
 }
 
 // NewBERT reads the bytes of bert-base-uncased's vocab.txt: a piece a line, whose id
@@ -61,7 +59,7 @@ func NewBERT(vocabulary []byte) (*BERT, error) {
 	if len(lines) != bertLines {
 		return nil, refuse("%d lines, want %d", len(lines), bertLines)
 	}
-	t := &BERT{first: make(map[string]int32, bertLines), rest: map[string]int32{}, cache: map[string][]int32{}}
+	t := &BERT{first: make(map[string]int32, bertLines), rest: map[string]int32{}}
 	for i, line := range lines {
 		piece, goesOn := strings.CutPrefix(line, inner)
 		into := t.first
@@ -96,7 +94,7 @@ func (t *BERT) Encode(text string) []int32 {
 	for len(text) > 0 {
 		at, found := nextBERTSpecial(text)
 		for _, w := range bertWords([]rune(text[:at])) {
-			out = t.word(out, w)
+			out = t.words.encode(out, w, t.pieces)
 		}
 		if found != "" {
 			out = append(out, bertSpecials[found])
@@ -214,25 +212,6 @@ func isIdeograph(r rune) bool {
 		return true
 	}
 	return false
-}
-
-// word appends the ids of one word, from the cache if it is there.
-func (t *BERT) word(out []int32, w string) []int32 {
-	if len(w) > cacheBytes {
-		return t.pieces(out, w)
-	}
-	t.mu.RLock()
-	ids, ok := t.cache[w]
-	t.mu.RUnlock()
-	if !ok {
-		ids = t.pieces(nil, w)
-		t.mu.Lock()
-		if len(t.cache) < cacheWords {
-			t.cache[w] = ids
-		}
-		t.mu.Unlock()
-	}
-	return append(out, ids...)
 }
 
 // pieces writes a word with the longest pieces from its left, or gives it up.

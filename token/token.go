@@ -25,7 +25,6 @@ package token
 
 import (
 	"fmt"
-	"sync"
 
 	"github.com/gen-emerge/assay"
 )
@@ -78,15 +77,8 @@ type CLIP struct {
 	merge       map[pair]int32
 	symbols     []symbol // by id, without the two special ones
 
-	mu    sync.RWMutex
-	cache map[string][]int32 // ids of short words
+	words wordCache
 }
-
-// Bounds of the cache: about a megabyte.
-const (
-	cacheWords = 8192
-	cacheBytes = 32 // longest word kept
-)
 
 // NewCLIP reads the bytes of bpe_simple_vocab_16e6.txt.gz, gzipped as published. It
 // holds the file to its structure, not to its digest: whoever fetched it has
@@ -96,7 +88,7 @@ func NewCLIP(vocabulary []byte) (*CLIP, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &CLIP{cache: map[string][]int32{}}
+	t := &CLIP{}
 	if err := t.build(list); err != nil {
 		return nil, err
 	}
@@ -134,29 +126,10 @@ func (t *CLIP) encode(out []int32, text []rune, v Variant) []int32 {
 		case s == names[1] && v != HuggingFace:
 			out = append(out, End)
 		default:
-			out = t.word(out, s)
+			out = t.words.encode(out, s, t.join)
 		}
 	}
 	return out
-}
-
-// word appends the ids of one word, from the cache if it is there.
-func (t *CLIP) word(out []int32, w string) []int32 {
-	if len(w) > cacheBytes {
-		return t.join(out, w)
-	}
-	t.mu.RLock()
-	ids, ok := t.cache[w]
-	t.mu.RUnlock()
-	if !ok {
-		ids = t.join(nil, w)
-		t.mu.Lock()
-		if len(t.cache) < cacheWords {
-			t.cache[w] = ids
-		}
-		t.mu.Unlock()
-	}
-	return append(out, ids...)
 }
 
 // Frame returns Start, the ids of text and End, and nothing after. If that is more

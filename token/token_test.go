@@ -198,8 +198,8 @@ func TestCache(t *testing.T) {
 	for i := range cacheWords + 500 {
 		c.Encode(fmt.Sprintf("w%s", strings.Map(func(r rune) rune { return r - '0' + 'a' }, fmt.Sprint(i))), OpenAI)
 	}
-	if len(c.cache) != cacheWords {
-		t.Errorf("%d words in the cache, want %d", len(c.cache), cacheWords)
+	if len(c.words.ids) != cacheWords {
+		t.Errorf("%d words in the cache, want %d", len(c.words.ids), cacheWords)
 	}
 	if got := c.Encode("a diagram", OpenAI); !slices.Equal(got, []int32{320, 22697}) {
 		t.Errorf("with a full cache: %d", got)
