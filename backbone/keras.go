@@ -12,10 +12,10 @@ import (
 
 // A kerasFit finds the tensors of a Keras file and remembers what is wrong.
 type kerasFit struct {
-	src                   Source
-	at                    map[[2]string]string // full name by layer and weight
-	used                  map[string]bool
-	wrong, missing, twice []string
+	misfit
+	src  Source
+	at   map[[2]string]string // full name by layer and weight
+	used map[string]bool
 }
 
 // index takes the names apart: "conv1/conv1/kernel:0" is the weight kernel of the
@@ -44,9 +44,7 @@ func (f *kerasFit) find(layer string, shape []int, weight ...string) string {
 			continue
 		}
 		f.used[name] = true
-		if got, _ := f.src.Shape(name); !slices.Equal(got, shape) {
-			f.wrong = append(f.wrong, fmt.Sprintf("%q is %v, want %v", name, got, shape))
-		}
+		f.need(f.src, name, shape)
 		return name
 	}
 	f.missing = append(f.missing, fmt.Sprintf("%q %v", layer+"/…/"+weight[0]+":0", shape))
@@ -55,24 +53,8 @@ func (f *kerasFit) find(layer string, shape []int, weight ...string) string {
 
 // err says all that is wrong with the file.
 func (f *kerasFit) err(who string) error {
-	var spare, faults []string
-	for _, name := range f.src.Names() {
-		if !f.used[name] {
-			spare = append(spare, fmt.Sprintf("%q", name))
-		}
-	}
-	for _, fault := range []struct {
-		what  string
-		names []string
-	}{{"of another shape", f.wrong}, {"missing", f.missing}, {"without use", spare}, {"there twice", f.twice}} {
-		if len(fault.names) > 0 {
-			faults = append(faults, fmt.Sprintf("%d tensors %s: %s", len(fault.names), fault.what, listed(fault.names)))
-		}
-	}
-	if faults == nil {
-		return nil
-	}
-	return fmt.Errorf("the checkpoint does not hold %s: %s: %w", who, strings.Join(faults, "; "), assay.ErrInvalid)
+	f.others(f.src, func(name string) bool { return f.used[name] })
+	return f.misfit.err(who)
 }
 
 // values reads a tensor, which has n values.

@@ -138,46 +138,25 @@ func (p plan) list(slots []slot, precision nn.Precision) ([]weights.Piece, error
 // fit checks that the checkpoint has every tensor the slots are made of, in its
 // shape, and no other.
 func (p plan) fit(slots []slot) error {
-	var wrong, missing, spare []string
+	var m misfit
 	used := map[string]bool{}
 	for _, s := range slots {
 		names := p.own.official(s.name)
 		if len(names) == 0 {
-			missing = append(missing, fmt.Sprintf("%s (the layout has no name for it)", s.name))
+			m.missing = append(m.missing, fmt.Sprintf("%s (the layout has no name for it)", s.name))
 		}
 		want := p.officialShape(s, len(names))
 		for _, name := range names {
 			used[name] = true
-			got, ok := p.src.Shape(name)
-			switch {
-			case !ok:
-				missing = append(missing, fmt.Sprintf("%q %v", name, want))
-			case !slices.Equal(got, want):
-				wrong = append(wrong, fmt.Sprintf("%q is %v, want %v", name, got, want))
-			}
+			m.need(p.src, name, want)
 		}
 	}
 	others := p.other.patterns()
-	for _, name := range p.src.Names() {
+	m.others(p.src, func(name string) bool {
 		generic, _ := star(name)
-		if !used[name] && !others[generic] && !slices.Contains(p.c.idle, name) {
-			spare = append(spare, fmt.Sprintf("%q", name))
-		}
-	}
-	var faults []string
-	for _, f := range []struct {
-		what  string
-		names []string
-	}{{"of another shape", wrong}, {"missing", missing}, {"without use", spare}} {
-		if len(f.names) > 0 {
-			faults = append(faults, fmt.Sprintf("%d tensors %s: %s", len(f.names), f.what, listed(f.names)))
-		}
-	}
-	if faults == nil {
-		return nil
-	}
-	return fmt.Errorf("the checkpoint does not hold tower %s in layout %s: %s: %w",
-		p.tower, p.layout, strings.Join(faults, "; "), assay.ErrInvalid)
+		return used[name] || others[generic] || slices.Contains(p.c.idle, name)
+	})
+	return m.err(fmt.Sprintf("tower %s in layout %s", p.tower, p.layout))
 }
 
 // listed joins the first few names and counts the rest, to fit a screen.

@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
-	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/onnx"
 	"github.com/gen-emerge/assay/weights"
@@ -148,39 +146,17 @@ func (t Trunk) Pieces(src Source) ([]weights.Piece, error) {
 // holds checks that a checkpoint has every tensor of want in its shape, and no
 // others but those of idle.
 func holds(network string, src Source, want, idle []weights.TensorSpec) error {
-	var wrong, missing, spare []string
+	var m misfit
 	known := map[string]bool{}
 	for _, s := range want {
 		known[s.Name] = true
-		got, ok := src.Shape(s.Name)
-		switch {
-		case !ok:
-			missing = append(missing, fmt.Sprintf("%q %v", s.Name, s.Shape))
-		case !s.SameShape(got):
-			wrong = append(wrong, fmt.Sprintf("%q is %v, want %v", s.Name, got, s.Shape))
-		}
+		m.need(src, s.Name, s.Shape)
 	}
 	for _, s := range idle {
 		known[s.Name] = true
 	}
-	for _, name := range src.Names() {
-		if !known[name] {
-			spare = append(spare, fmt.Sprintf("%q", name))
-		}
-	}
-	var faults []string
-	for _, f := range []struct {
-		what  string
-		names []string
-	}{{"of another shape", wrong}, {"missing", missing}, {"without use", spare}} {
-		if len(f.names) > 0 {
-			faults = append(faults, fmt.Sprintf("%d tensors %s: %s", len(f.names), f.what, listed(f.names)))
-		}
-	}
-	if faults == nil {
-		return nil
-	}
-	return fmt.Errorf("the checkpoint does not hold %s: %s: %w", network, strings.Join(faults, "; "), assay.ErrInvalid)
+	m.others(src, func(name string) bool { return known[name] })
+	return m.err(network)
 }
 
 // kept describes tensors that a prepared file takes over as they are, in float32.
