@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -316,18 +317,13 @@ func leftWarning(x, y *gathered) string {
 	return text
 }
 
-// sortedSets is what a state file holds.
+// sorted is what a state file holds, in the order of the rows' names.
 func (g *gathered) sorted() []*metric.FeatureSet {
 	var out []*metric.FeatureSet
 	for _, s := range g.rows {
 		out = append(out, s)
 	}
-	slices.SortFunc(out, func(a, b *metric.FeatureSet) int {
-		if a.Instrument < b.Instrument {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(out, func(a, b *metric.FeatureSet) int { return cmp.Compare(a.Instrument, b.Instrument) })
 	return out
 }
 
@@ -340,5 +336,5 @@ func (g *gathered) of(row string) (*metric.FeatureSet, error) {
 	for _, s := range g.sorted() {
 		names = append(names, s.Instrument)
 	}
-	return nil, fmt.Errorf("%s holds features of %q, not of %s: %w", g.name, names, row, assay.ErrUnavailable)
+	return nil, fmt.Errorf("%s holds features of %q, not of %s: name one of those with --tower, or the images themselves: %w", g.name, names, row, assay.ErrUnavailable)
 }
