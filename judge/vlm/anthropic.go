@@ -1,6 +1,7 @@
 package vlm
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -152,7 +153,10 @@ func (a *claude) read(m *anthropic.Message) (Reply, error) {
 		case "text":
 			text.WriteString(b.Text)
 		case "tool_use":
-			text.Write(b.Input)
+			var input bytes.Buffer
+			if json.Compact(&input, b.Input) == nil {
+				text.Write(input.Bytes())
+			}
 		}
 	}
 	out.Text = text.String()

@@ -153,7 +153,7 @@ func (w *wire) dress(req *http.Request) *http.Request {
 // record does not say more: its words may hold what is not ours to repeat.
 func (w *wire) call(ctx context.Context, send func(ctx context.Context) error) (*record, error) {
 	rec := &record{}
-	err := send(context.WithValue(ctx, recordKey{}, rec))
+	err := guarded(func() error { return send(context.WithValue(ctx, recordKey{}, rec)) })
 	switch {
 	case ctx.Err() != nil && rec.status == 0:
 		return nil, ctx.Err()
@@ -177,6 +177,17 @@ func (w *wire) call(ctx context.Context, send func(ctx context.Context) error) (
 		return nil, w.malformed(rec, "the response is not the JSON it should be: "+start(rec.body))
 	}
 	return rec, nil
+}
+
+// guarded turns a panic into an error. The SDKs convert what a server sends with
+// unchecked assertions in places: a list with null in it ends Google's.
+func guarded(send func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the SDK cannot take it: %v", p)
+		}
+	}()
+	return send()
 }
 
 // refusal returns the error of a response with a status of its own.

@@ -38,6 +38,7 @@ const (
 	kindMalformed = "malformed"
 	kindRedirect  = "redirect"
 	kindHTTP      = "http"
+	kindBadKey    = "API_KEY_INVALID" // Google's
 )
 
 // Error returns what happened, for people.
@@ -57,7 +58,7 @@ func (e *APIError) Error() string {
 // does not have, [assay.ErrInvalid] for a request it will never accept.
 func (e *APIError) Unwrap() error {
 	switch {
-	case e.Temporary(), e.Status == http.StatusUnauthorized, e.Status == http.StatusPaymentRequired,
+	case e.Temporary(), e.Kind == kindBadKey, e.Status == http.StatusUnauthorized, e.Status == http.StatusPaymentRequired,
 		e.Status == http.StatusForbidden, e.Status == http.StatusTooManyRequests, e.Status >= 500:
 		return assay.ErrUnavailable
 	case e.Status == http.StatusNotFound:
@@ -94,7 +95,7 @@ func (e *APIError) Temporary() bool {
 func (e *APIError) refused() bool {
 	switch e.Status {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusNotImplemented:
-		return !e.Temporary()
+		return !e.Temporary() && e.Kind != kindBadKey
 	}
 	return false
 }
@@ -112,6 +113,7 @@ type errorBody struct {
 	Param   string          `json:"param"`
 	Details []struct {
 		Type       string `json:"@type"`
+		Reason     string `json:"reason"`     // "API_KEY_INVALID"
 		RetryDelay string `json:"retryDelay"` // "3.5s"
 	} `json:"details"`
 }
@@ -146,6 +148,9 @@ func readError(status int, header http.Header, body []byte) *APIError {
 	e.Kind, e.Status = said.kind(status)
 	e.RetryAfter = retryAfter(header, time.Now())
 	for _, d := range said.Details {
+		if d.Reason == kindBadKey { // Google calls this an invalid argument
+			e.Kind = d.Reason
+		}
 		if wait, err := time.ParseDuration(d.RetryDelay); err == nil && wait > 0 {
 			e.RetryAfter = max(e.RetryAfter, wait)
 		}
