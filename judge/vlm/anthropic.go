@@ -3,7 +3,6 @@ package vlm
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -63,7 +62,7 @@ func (a *claude) send(ctx context.Context, r Request, byTool bool) (Reply, error
 		return Reply{}, err
 	}
 	var message *anthropic.Message
-	_, err = a.wire.call(ctx, func(ctx context.Context) (err error) {
+	_, err = a.wire.call(ctx, r, func(ctx context.Context) (err error) {
 		message, err = a.messages.New(ctx, params, a.extra...)
 		return err
 	})
@@ -79,19 +78,21 @@ func (a *claude) params(r Request, byTool bool) (anthropic.MessageNewParams, err
 		p.System = []anthropic.TextBlockParam{{Text: r.System}}
 	}
 	last := r.lastImage()
+	pictures := 0
 	var blocks []anthropic.ContentBlockParamUnion
 	for i, part := range r.Parts {
 		if part.Image == nil {
 			blocks = append(blocks, anthropic.NewTextBlock(part.Text))
 			continue
 		}
-		block := anthropic.NewImageBlockBase64(part.Image.MIME, base64.StdEncoding.EncodeToString(part.Image.Data))
+		block := anthropic.NewImageBlockBase64(part.Image.MIME, a.wire.text(pictures))
 		if i == last {
 			// Many questions are put to one picture; all up to it is read from the
 			// cache after the first.
 			block.OfImage.CacheControl = anthropic.NewCacheControlEphemeralParam()
 		}
 		blocks = append(blocks, block)
+		pictures++
 	}
 	p.Messages = []anthropic.MessageParam{anthropic.NewUserMessage(blocks...)}
 	if r.Temperature != nil {

@@ -2,16 +2,22 @@ package vlm
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/iotest"
 
 	"github.com/gen-emerge/assay"
 )
@@ -329,3 +335,70 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 type readCloser struct{ *strings.Reader }
 
 func (readCloser) Close() error { return nil }
+
+// TestBodies: any picture arrives as it was, beside any text, also one that
+// looks like a mark.
+func TestBodies(t *testing.T) {
+	for _, api := range apiNames {
+		server := newFakeServer(t, func(received) response { return response{body: plainReplies[api]} })
+		client := dialTest(t, api, server.URL, nil)
+		for n := range 40 {
+			data := noise(n*n+1, 1).Pix[:n*n*3+n%3+1]
+			text := client.wire.text(0)[:20] + "\"\\ é"
+			r := Request{Parts: []Part{{Text: text}, {Image: &Image{Data: data, MIME: "image/png"}}, {Image: picture1}, {Image: picture1}, {Text: "?"}}}
+			if _, err := client.Ask(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			sent := server.requests[len(server.requests)-1].body
+			if !json.Valid(sent) || !bytes.Contains(sent, []byte(base64.StdEncoding.EncodeToString(data)+`"`)) || bytes.Count(sent, []byte(`aW1nMQ=="`)) != 2 {
+				t.Fatalf("%s: %d bytes: sent %.300s", api, len(data), sent)
+			}
+		}
+	}
+}
+
+func TestBase64Reader(t *testing.T) {
+	data := noise(100, 100).Pix
+	for _, size := range []int{0, 1, 2, 3, 4, 3071, 3072, 3073, 9216, 9217, 40000} {
+		want := base64.StdEncoding.EncodeToString(data[:size])
+		for name, wrap := range map[string]func(io.Reader) io.Reader{"whole": func(r io.Reader) io.Reader { return r }, "byte by byte": iotest.OneByteReader, "halves": iotest.HalfReader} {
+			got, err := io.ReadAll(wrap(newBase64Reader(data[:size])))
+			if err != nil || string(got) != want {
+				t.Errorf("%d bytes, %s: %d bytes of %d, %v", size, name, len(got), len(want), err)
+			}
+		}
+	}
+}
+
+// TestBrokenConnection: a request that a server took and did not answer is not
+// sent a second time by the transport, though it carries an Idempotency-Key.
+func TestBrokenConnection(t *testing.T) {
+	for _, api := range apiNames {
+		var taken atomic.Int32
+		var hang atomic.Bool
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			taken.Add(1)
+			if hang.Load() {
+				panic(http.ErrAbortHandler) // the connection breaks
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, plainReplies[api])
+		}))
+		defer server.Close()
+		client := dialTest(t, api, server.URL, nil)
+		if _, err := client.Ask(t.Context(), testRequests(t)["plain"]); err != nil { // so that there is a connection to break
+			t.Fatal(err)
+		}
+		taken.Store(0)
+		hang.Store(true)
+		_, err := client.Ask(t.Context(), testRequests(t)["plain"])
+		var e *APIError
+		if !errors.As(err, &e) || e.Kind != kindNetwork || !e.Temporary() {
+			t.Errorf("%s: %v", api, err)
+		}
+		if taken.Load() != 1 {
+			t.Errorf("%s: taken %d times, want once", api, taken.Load())
+		}
+	}
+}

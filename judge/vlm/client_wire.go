@@ -25,6 +25,7 @@ type wire struct {
 	key  string
 	next http.RoundTripper
 	http *http.Client
+	marks
 }
 
 // maxBody bounds a response. A reply of some hundred tokens, each with 20
@@ -33,10 +34,11 @@ const maxBody = 16 << 20
 
 // A record is what one request came to, on the wire.
 type record struct {
-	status int
-	header http.Header
-	body   []byte // without the key
-	sent   int    // requests; never more than one
+	pictures []*Image // that the request's marks stand for
+	status   int
+	header   http.Header
+	body     []byte // without the key
+	sent     int    // requests; never more than one
 }
 
 type (
@@ -55,7 +57,7 @@ func WithRateHeaders(ctx context.Context, fn func(http.Header)) context.Context 
 // newWire returns a transport over hc's, or over one of its own that keeps a
 // connection open for each of the requests that may be under way.
 func newWire(api string, base *url.URL, key string, hc *http.Client, concurrency int) *wire {
-	w := &wire{api: api, base: base, key: key}
+	w := &wire{api: api, base: base, key: key, marks: newMarks()}
 	client := http.Client{}
 	if hc != nil {
 		client = *hc
@@ -86,7 +88,11 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, errors.New("a second attempt within one call")
 	}
-	resp, err := w.next.RoundTrip(w.dress(req))
+	req, err := w.dress(req, rec.pictures)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := w.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
@@ -120,10 +126,24 @@ func closeBody(req *http.Request) {
 	}
 }
 
-// dress returns req as it is sent: with the key and the name of the call, and
-// without what the SDKs tell the server of this machine.
-func (w *wire) dress(req *http.Request) *http.Request {
+// dress returns req as it is sent: with the pictures, the key and the name of
+// the call, and without what the SDKs tell the server of this machine.
+func (w *wire) dress(req *http.Request, pictures []*Image) (*http.Request, error) {
+	body, err := io.ReadAll(req.Body)
+	closeBody(req)
+	if err != nil {
+		return nil, err
+	}
+	filled, size, err := w.fill(body, pictures)
+	if err != nil {
+		return nil, err
+	}
 	req = req.Clone(req.Context())
+	req.Body, req.ContentLength = io.NopCloser(filled), size
+	// Without GetBody the transport has no second copy to send: it takes a request
+	// with an Idempotency-Key for one that it may repeat by itself when a
+	// connection breaks, which a server may have answered and charged for.
+	req.GetBody = nil
 	for name := range req.Header {
 		if strings.HasPrefix(name, "X-Stainless-") {
 			delete(req.Header, name)
@@ -145,20 +165,25 @@ func (w *wire) dress(req *http.Request) *http.Request {
 	if key, ok := req.Context().Value(idempotencyKey{}).(string); ok {
 		req.Header.Set("Idempotency-Key", key)
 	}
-	return req
+	return req, nil
 }
 
 // call runs send, which makes one request through an SDK, and returns what came
 // back on the wire if it is a reply. The SDK's own error counts only if the
 // record does not say more: its words may hold what is not ours to repeat.
-func (w *wire) call(ctx context.Context, send func(ctx context.Context) error) (*record, error) {
+func (w *wire) call(ctx context.Context, r Request, send func(ctx context.Context) error) (*record, error) {
 	rec := &record{}
+	for _, p := range r.Parts {
+		if p.Image != nil {
+			rec.pictures = append(rec.pictures, p.Image)
+		}
+	}
 	err := guarded(func() error { return send(context.WithValue(ctx, recordKey{}, rec)) })
 	switch {
 	case ctx.Err() != nil && rec.status == 0:
 		return nil, ctx.Err()
-	case rec.sent == 0 && err != nil:
-		return nil, fmt.Errorf("the request could not be made: %s", tidy(err.Error(), w.key))
+	case rec.sent == 0:
+		return nil, fmt.Errorf("the request could not be made: %s", tidy(fmt.Sprint(err), w.key))
 	case rec.status == 0 && err != nil:
 		return nil, &APIError{Kind: kindNetwork, Message: tidy(err.Error(), w.key)}
 	case len(rec.body) > maxBody:

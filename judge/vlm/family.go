@@ -11,15 +11,15 @@ import (
 var families = []struct{ family, words string }{
 	{"anthropic", `claude`},
 	{"google", `gemini|gemma|paligemma|imagen|nano[- ]?banana|veo|parti|muse`},
-	{"openai", `gpt|chatgpt|dall|o[1345](?:-mini|-pro|-preview)?|sora|openai`},
+	{"openai", `gpt|chatgpt|dall-?e|o[1345](?:-mini|-pro|-preview)?|sora|openai`},
 	{"qwen", `qwen|qwq|qvq|wan(?:\d|x)|z-?image|tongyi`},
 	{"internvl", `internvl|internlm|intern-s\d`},
 	{"llava", `llava|bakllava|vip-?llava`},
+	{"zhipu", `glm|cogvlm|cogview|visionreward`},
 	{"mistral", `pixtral|mistral|ministral|magistral`},
 	{"meta", `llama|emu|chameleon|meta`},
 	{"microsoft", `phi|florence|kosmos`},
 	{"deepseek", `deepseek|janus`},
-	{"zhipu", `glm|cogvlm|cogview|visionreward`},
 	{"openbmb", `minicpm|omnilmm`},
 	{"moonshot", `kimi|moonshot|moondream`},
 	{"allenai", `molmo|olmo|unified-?io`},
@@ -32,7 +32,7 @@ var families = []struct{ family, words string }{
 	{"bytedance", `doubao|seed(?:ream|-?vl|edit)?|bagel|sdxl-lightning|hyper-sd`},
 	{"tencent", `hunyuan`},
 	{"blackforest", `flux|black-?forest|bfl`},
-	{"stability", `stability|stable[- ]?(?:diffusion|cascade|image)|sd(?:xl|[- ]?[123](?:[.-]?\d)?|-?turbo)|pony|illustrious|noobai|animagine|dreamshaper|juggernaut|realvis(?:xl)?|realistic[- ]?vision|deliberate`},
+	{"stability", `stability|stable[- ]?(?:diffusion|cascade|image)|sd(?:-?xl|[- ]?[123](?:[.-]?\d)?|-?turbo)|pony(?:diffusion|realism)?|illustrious|noobai|animagine|dreamshaper|juggernaut|realvis(?:xl)?|realistic[- ]?vision|deliberate`},
 	{"midjourney", `midjourney|niji|mj(?:[- ]?v?\d)?`},
 	{"ideogram", `ideogram`},
 	{"adobe", `firefly`},
@@ -68,7 +68,7 @@ func compileFamilies() []*regexp.Regexp {
 func Family(model string) string {
 	name := strings.ToLower(strings.TrimSpace(model))
 	// The file names of checkpoints write what people write with a space.
-	name = strings.NewReplacer("_", "-", "sd-xl", "sdxl", "dall·e", "dall-e", "\\", "/").Replace(name)
+	name = strings.NewReplacer("_", "-", "·", "-", "\\", "/").Replace(name)
 	for i, re := range familyPatterns {
 		if re.MatchString(name) {
 			return families[i].family

@@ -73,7 +73,7 @@ func (f lineFilter) Write(line []byte) (int, error) {
 func (g *gemini) ask(ctx context.Context, r Request) (Reply, error) {
 	contents, config := g.params(r)
 	var response *genai.GenerateContentResponse
-	rec, err := g.wire.call(ctx, func(ctx context.Context) (err error) {
+	rec, err := g.wire.call(ctx, r, func(ctx context.Context) (err error) {
 		response, err = g.models.GenerateContent(ctx, g.model, contents, config)
 		return err
 	})
@@ -107,13 +107,15 @@ func (g *gemini) params(r Request) ([]*genai.Content, *genai.GenerateContentConf
 	if len(r.Schema) > 0 {
 		config.ResponseMIMEType, config.ResponseJsonSchema = "application/json", r.Schema
 	}
+	pictures := 0
 	var parts []*genai.Part
 	for _, part := range r.Parts {
 		if part.Image == nil {
 			parts = append(parts, genai.NewPartFromText(part.Text))
 			continue
 		}
-		parts = append(parts, genai.NewPartFromBytes(part.Image.Data, part.Image.MIME))
+		parts = append(parts, genai.NewPartFromBytes(g.wire.bytes(pictures), part.Image.MIME))
+		pictures++
 	}
 	return []*genai.Content{genai.NewContentFromParts(parts, genai.RoleUser)}, config
 }

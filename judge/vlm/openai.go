@@ -2,7 +2,6 @@ package vlm
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -83,7 +82,7 @@ func refusesLimit(message string, newField bool) bool {
 func (o *openAI) send(ctx context.Context, r Request, newField bool) (Reply, error) {
 	params := o.params(r, newField)
 	var completion *openai.ChatCompletion
-	_, err := o.wire.call(ctx, func(ctx context.Context) (err error) {
+	_, err := o.wire.call(ctx, r, func(ctx context.Context) (err error) {
 		completion, err = o.chat.New(ctx, params, o.extra...)
 		return err
 	})
@@ -98,6 +97,7 @@ func (o *openAI) params(r Request, newField bool) openai.ChatCompletionNewParams
 	if r.System != "" {
 		p.Messages = append(p.Messages, openai.SystemMessage(r.System))
 	}
+	pictures := 0
 	var parts []openai.ChatCompletionContentPartUnionParam
 	for _, part := range r.Parts {
 		if part.Image == nil {
@@ -105,9 +105,10 @@ func (o *openAI) params(r Request, newField bool) openai.ChatCompletionNewParams
 			continue
 		}
 		parts = append(parts, openai.ImageContentPart(openai.ChatCompletionContentPartImageImageURLParam{
-			URL:    "data:" + part.Image.MIME + ";base64," + base64.StdEncoding.EncodeToString(part.Image.Data),
+			URL:    "data:" + part.Image.MIME + ";base64," + o.wire.text(pictures),
 			Detail: "high", // not left to the server: it would look at large and small pictures differently
 		}))
+		pictures++
 	}
 	p.Messages = append(p.Messages, openai.UserMessage(parts))
 	if newField {
