@@ -1,11 +1,10 @@
 package vlm
 
 import (
-	"net/http/httptest"
-	"testing"
-
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"testing"
 )
 
 // BenchmarkAsk measures one call to a server of this process that answers at

@@ -83,7 +83,8 @@ func (c Config) variant() string {
 func (c *Client) Judge() assay.Judge { return c.judge }
 
 // Learn makes c leave out of all later requests what the server was found to
-// refuse, see [Capabilities.Fit].
+// refuse, see [Capabilities.Fit]. The keys of requests remain those of what was
+// asked for.
 func (c *Client) Learn(can Capabilities) { c.can.Store(&can) }
 
 // Ask sends r once and returns the reply. The request carries the digest that
@@ -93,12 +94,12 @@ func (c *Client) Learn(can Capabilities) { c.can.Store(&can) }
 // ctx's where ctx has ended, or one that wraps [assay.ErrInvalid] for a request
 // that cannot be sent. A refusal to answer is a reply, not an error.
 func (c *Client) Ask(ctx context.Context, r Request) (Reply, error) {
+	if err := r.check(); err != nil {
+		return Reply{}, err
+	}
 	key := Key(c.judge, r)
 	if can := c.can.Load(); can != nil {
 		r = can.Fit(r)
-	}
-	if err := r.check(); err != nil {
-		return Reply{}, err
 	}
 	if r.MaxTokens == 0 {
 		r.MaxTokens = defaultTokens

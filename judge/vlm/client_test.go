@@ -267,6 +267,20 @@ func TestJudgeOfClient(t *testing.T) {
 	}
 }
 
+// TestWordAsKey: a key that is a word does not change replies that hold the word.
+func TestWordAsKey(t *testing.T) {
+	server := newFakeServer(t, func(received) response { return response{body: plainReplies["openai"]} })
+	for _, key := range []string{"yes", "content", "EMPTY"} {
+		client, err := Dial(Config{Name: "j", API: "openai", BaseURL: server.URL, Model: "m", KeyEnv: "K"}, func(string) string { return key }, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reply, err := client.Ask(t.Context(), testRequests(t)["plain"]); err != nil || reply.Text != "yes" {
+			t.Errorf("%s: %+v, %v", key, reply, err)
+		}
+	}
+}
+
 func TestBadRequests(t *testing.T) {
 	client := dialTest(t, "openai", "http://127.0.0.1:1/", nil)
 	text := []Part{{Text: "?"}}

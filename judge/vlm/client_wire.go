@@ -32,6 +32,11 @@ type wire struct {
 // alternatives, has some hundred kilobytes.
 const maxBody = 16 << 20
 
+// secretLength is how long a key is at least that must not come back in a
+// response. What people give to servers that want no key ("EMPTY", "none", "no")
+// is shorter, and may be a word of the reply.
+const secretLength = 16
+
 // A record is what one request came to, on the wire.
 type record struct {
 	pictures []*Image // that the request's marks stand for
@@ -64,7 +69,10 @@ func newWire(api string, base *url.URL, key string, hc *http.Client, concurrency
 	}
 	w.next = client.Transport
 	if w.next == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
+		t := &http.Transport{Proxy: http.ProxyFromEnvironment}
+		if usual, ok := http.DefaultTransport.(*http.Transport); ok {
+			t = usual.Clone()
+		}
 		t.MaxIdleConnsPerHost = max(64, concurrency)
 		t.MaxIdleConns = 0 // no limit besides
 		t.IdleConnTimeout = 90 * time.Second
@@ -101,7 +109,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the response: %w", err)
 	}
-	if w.key != "" {
+	if len(w.key) >= secretLength {
 		body = bytes.ReplaceAll(body, []byte(w.key), []byte("[key]"))
 	}
 	rec.status, rec.header, rec.body = resp.StatusCode, resp.Header, body

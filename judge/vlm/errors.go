@@ -144,7 +144,10 @@ func readError(status int, header http.Header, body []byte) *APIError {
 	if message == "" {
 		message = strings.TrimSpace(string(body))
 	}
-	e := &APIError{Status: status, Message: message, Header: rateHeaders(header), hint: header.Get("x-should-retry")}
+	e := &APIError{Status: status, Message: message, Header: rateHeaders(header)}
+	if hint := header.Get("x-should-retry"); hint == "true" || hint == "false" {
+		e.hint = hint
+	}
 	e.Kind, e.Status = said.kind(status)
 	e.RetryAfter = retryAfter(header, time.Now())
 	for _, d := range said.Details {
@@ -261,7 +264,7 @@ var secrets = []*regexp.Regexp{
 
 // redact returns text without key and without anything that looks like one.
 func redact(text, key string) string {
-	if key != "" {
+	if len(key) >= 4 {
 		text = strings.ReplaceAll(text, key, "[key]")
 	}
 	for _, re := range secrets {
