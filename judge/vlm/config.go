@@ -110,8 +110,7 @@ func ReadConfigs(file string, text []byte) ([]Config, error) {
 	var doc struct {
 		Judges []configRow `yaml:"judges"`
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField())
-	if err := dec.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
+	if err := decodeYAML(text, &doc); err != nil {
 		// Without the lines of the source: they may hold what must not be repeated.
 		return fail("%s", redact(yaml.FormatError(err, false, false), ""))
 	}
@@ -129,6 +128,21 @@ func ReadConfigs(file string, text []byte) ([]Config, error) {
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// decodeYAML reads one document; unknown keys are errors. The decoder panics on
+// some texts ("judges: !0 #"), which becomes an error too.
+func decodeYAML(text []byte, v any) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errors.New("this is no YAML that can be read")
+		}
+	}()
+	err = yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField()).Decode(v)
+	if errors.Is(err, io.EOF) { // there is nothing in it
+		return nil
+	}
+	return err
 }
 
 // keyName matches a field of the names under which people write a key, with a
