@@ -206,7 +206,7 @@ func (db *DB) Spent(ctx context.Context, since time.Time) (assay.Spending, error
 	err := db.reader.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(sent), 0), coalesce(sum(received), 0), coalesce(sum(cost), 0.0)
 		FROM call_end WHERE ended >= $1`, from).Scan(&s.Calls, &s.In, &s.Out, &s.Cost)
 	if err == nil {
-		err = db.reader.QueryRowContext(ctx, `SELECT coalesce(sum(`+inDoubt+`), 0), coalesce(sum(c.most_tokens), 0), coalesce(sum(c.most_cost), 0.0)
+		err = db.reader.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE `+inDoubt+`), coalesce(sum(c.most_tokens), 0), coalesce(sum(c.most_cost), 0.0)
 			FROM call c WHERE c.begun >= $1 AND NOT EXISTS (SELECT 1 FROM call_end e WHERE e.call = c.id)`, from).
 			Scan(&s.InDoubt, &s.DoubtTokens, &s.DoubtCost)
 	}
