@@ -216,25 +216,31 @@ func (c *Caller) attempt(f *flight, t *try) (Reply, *failure) {
 	return Reply{}, bad
 }
 
-// depart waits until the call may go onto the wire and enters it in the ledger.
+// depart waits until the call may go onto the wire, having entered it in the
+// ledger.
 func (c *Caller) depart(f *flight, t *try) (p pass, bad *failure) {
+	guess, admitted := c.guess(f.req), false
+	if !t.begun {
+		err := c.whileWanted(f, func(quit <-chan struct{}) error { return c.lane.admit(quit, guess) })
+		if err != nil {
+			return pass{}, &failure{err: err}
+		}
+		err = c.run.scribe.begin(assay.Call{Key: f.key, Judge: c.judge, MostTokens: t.need.tokens, MostCost: t.need.money, Begun: c.run.now()})
+		if err != nil {
+			c.lane.withdraw()
+			return pass{}, &failure{err: err}
+		}
+		t.begun, admitted = true, true
+	}
 	err := c.whileWanted(f, func(quit <-chan struct{}) (err error) {
-		p, err = c.lane.enter(quit, c.guess(f.req))
+		p, err = c.lane.enter(quit, guess, admitted)
 		return err
 	})
 	if err != nil {
-		return p, &failure{err: err}
-	}
-	if !t.begun {
-		err = c.run.scribe.begin(assay.Call{Key: f.key, Judge: c.judge, MostTokens: t.need.tokens, MostCost: t.need.money, Begun: c.run.now()})
-		if err == nil {
-			t.begun = true
-			err = c.whileWanted(f, func(quit <-chan struct{}) error { return pause(quit, 0) })
+		if admitted {
+			c.lane.withdraw()
 		}
-	}
-	if err != nil {
-		c.lane.leave(p, Usage{})
-		return p, &failure{err: err}
+		return pass{}, &failure{err: err}
 	}
 	return p, nil
 }

@@ -81,30 +81,39 @@ func (m *memoryLedger) BeginCalls(_ context.Context, calls []assay.Call) error {
 func (m *memoryLedger) EndCalls(_ context.Context, ends []assay.CallEnd) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	open := make([]*memoryCall, len(ends))
-	for i, e := range ends {
-		var last *assay.CallEnd
-		for _, c := range m.byKey[e.Key] { // the newest comes last
-			if c.end == nil && !slices.Contains(open[:i], c) {
-				open[i] = c
+	var done []*memoryCall
+	for _, e := range ends {
+		c, err := m.open(e)
+		if err != nil {
+			for _, c := range done {
+				c.end = nil
 			}
-			last = cmp.Or(c.end, last)
+			return fmt.Errorf("end of call %s: %w", e.Key.Short(), err)
 		}
-		switch {
-		case open[i] != nil:
-		case last == nil:
-			return fmt.Errorf("end of call %s: it was never begun: %w", e.Key.Short(), assay.ErrNotFound)
-		case string(last.Reply) != string(e.Reply) || last.Error != e.Error:
-			return fmt.Errorf("end of call %s: it has ended, and otherwise: %w", e.Key.Short(), assay.ErrConflict)
-		}
-	}
-	for i, c := range open {
 		if c != nil {
-			e := ends[i]
 			c.end = &e
+			done = append(done, c)
 		}
 	}
 	return nil
+}
+
+// open returns the entry that e belongs to, or nil if e has been said already.
+func (m *memoryLedger) open(e assay.CallEnd) (*memoryCall, error) {
+	var last *assay.CallEnd
+	for _, c := range slices.Backward(m.byKey[e.Key]) {
+		if c.end == nil {
+			return c, nil
+		}
+		last = cmp.Or(last, c.end)
+	}
+	switch {
+	case last == nil:
+		return nil, fmt.Errorf("it was never begun: %w", assay.ErrNotFound)
+	case string(last.Reply) != string(e.Reply) || last.Error != e.Error:
+		return nil, fmt.Errorf("it has ended, and otherwise: %w", assay.ErrConflict)
+	}
+	return nil, nil
 }
 
 // CallsInDoubt implements [Ledger].

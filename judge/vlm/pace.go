@@ -7,14 +7,18 @@ import (
 )
 
 // A lane is the pace at one endpoint and model: how many requests may be on the
-// wire, and how many of what may be asked.
+// wire, and how many of what may be asked. A call is first admitted, then
+// entered in the ledger, and then lets itself onto the wire; a few are admitted
+// ahead, so that the wire does not wait for the disk.
 type lane struct {
-	turn chan struct{} // held by the one that goes next, so that only it watches the lane
+	admitting chan struct{} // held by the one that is next to be admitted, so that only it watches the lane
+	entering  chan struct{} // the same for the wire
 
 	mu       sync.Mutex
 	most     float64 // requests at once, as configured
 	limit    float64 // as the server lets us: halved on refusals, growing back
 	onWire   int
+	ahead    int                  // admitted, and not on the wire yet
 	epoch    int                  // counts the halvings
 	paused   time.Time            // nothing goes before
 	buckets  [len(things)]*bucket // nil until a server tells its limits
@@ -26,7 +30,7 @@ type lane struct {
 }
 
 func newLane() *lane {
-	return &lane{turn: make(chan struct{}, 1), changed: make(chan struct{})}
+	return &lane{admitting: make(chan struct{}, 1), entering: make(chan struct{}, 1), changed: make(chan struct{})}
 }
 
 // widen raises the most requests at once to n.
@@ -47,19 +51,71 @@ type pass struct {
 // amounts are of the things that servers limit.
 type amounts [len(things)]float64
 
-// enter waits until a request may go, or returns errLeft when quit is closed
-// first. guess is what it may take; what calls took of late counts more.
-func (l *lane) enter(quit <-chan struct{}, guess Usage) (pass, error) {
+// admit waits until a request may go, or soon after, or returns errLeft when
+// quit is closed first. guess is what it may take; what calls took of late counts
+// more.
+func (l *lane) admit(quit <-chan struct{}, guess Usage) error {
+	return l.await(l.admitting, quit, func(now time.Time) time.Duration {
+		if l.onWire+l.ahead >= max(int(l.limit*5/4), 1) {
+			return longestReset
+		}
+		wait := l.wait(now, l.amounts(guess))
+		if wait <= 0 {
+			l.ahead++
+		}
+		return wait
+	})
+}
+
+// withdraw takes an admission back.
+func (l *lane) withdraw() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ahead--
+	l.wake()
+}
+
+// enter waits until a request may go onto the wire, or returns errLeft when quit
+// is closed first. It uses up its admission, if it has one.
+func (l *lane) enter(quit <-chan struct{}, guess Usage, admitted bool) (p pass, err error) {
+	err = l.await(l.entering, quit, func(now time.Time) time.Duration {
+		if l.onWire >= max(int(l.limit), 1) {
+			return longestReset
+		}
+		need := l.amounts(guess)
+		if wait := l.wait(now, need); wait > 0 {
+			return wait
+		}
+		for i, b := range l.bounds() {
+			l.underWay[i] += need[i]
+			if b != nil {
+				b.level -= need[i]
+			}
+		}
+		l.onWire++
+		if admitted {
+			l.ahead--
+		}
+		p = pass{need, l.epoch}
+		return 0
+	})
+	return p, err
+}
+
+// await takes a turn and tries until there is nothing to wait for.
+func (l *lane) await(turn chan struct{}, quit <-chan struct{}, try func(now time.Time) time.Duration) error {
 	select {
-	case l.turn <- struct{}{}:
+	case turn <- struct{}{}:
 	case <-quit:
-		return pass{}, errLeft
+		return errLeft
 	}
-	defer func() { <-l.turn }()
+	defer func() { <-turn }()
 	for {
-		p, wait, changed := l.try(guess)
-		if changed == nil {
-			return p, nil
+		l.mu.Lock()
+		wait, changed := try(time.Now()), l.changed
+		l.mu.Unlock()
+		if wait <= 0 {
+			return nil
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -67,46 +123,39 @@ func (l *lane) enter(quit <-chan struct{}, guess Usage) (pass, error) {
 		case <-changed:
 		case <-quit:
 			timer.Stop()
-			return pass{}, errLeft
+			return errLeft
 		}
 		timer.Stop()
 	}
 }
 
-// try returns a pass, or for how long to wait at most and what to watch meanwhile.
-func (l *lane) try(guess Usage) (p pass, wait time.Duration, changed <-chan struct{}) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := time.Now()
-	if l.onWire >= max(int(l.limit), 1) {
-		return pass{}, longestReset, l.changed
-	}
+// amounts returns what a call is taken to need; l.mu is held.
+func (l *lane) amounts(guess Usage) amounts {
 	if l.usual != (Usage{}) {
 		guess = l.usual
 	}
-	need := amounts{1, float64(guess.In + guess.Out), float64(guess.In), float64(guess.Out)}
-	wait = l.paused.Sub(now)
-	buckets := l.buckets
-	if buckets[0] == nil {
-		buckets[0] = l.learned.bucket
+	return amounts{1, float64(guess.In + guess.Out), float64(guess.In), float64(guess.Out)}
+}
+
+// bounds returns the buckets that count; l.mu is held.
+func (l *lane) bounds() [len(things)]*bucket {
+	b := l.buckets
+	if b[0] == nil {
+		b[0] = l.learned.bucket
 	}
-	for i, b := range buckets {
+	return b
+}
+
+// wait returns for how long need is not there; l.mu is held.
+func (l *lane) wait(now time.Time, need amounts) time.Duration {
+	wait := l.paused.Sub(now)
+	for i, b := range l.bounds() {
 		if b != nil {
 			b.fill(now)
 			wait = max(wait, b.wait(need[i]))
 		}
 	}
-	if wait > 0 {
-		return pass{}, wait, l.changed
-	}
-	for i, n := range need {
-		l.underWay[i] += n
-		if b := buckets[i]; b != nil {
-			b.level -= n
-		}
-	}
-	l.onWire++
-	return pass{need, l.epoch}, 0, nil
+	return wait
 }
 
 // leave takes a request off the wire.

@@ -158,7 +158,7 @@ func TestHalving(t *testing.T) {
 		quit := make(chan struct{})
 		var passes []pass
 		for range 16 {
-			p, err := l.enter(quit, Usage{})
+			p, err := l.enter(quit, Usage{}, false)
 			must(t, err)
 			passes = append(passes, p)
 		}
@@ -169,13 +169,13 @@ func TestHalving(t *testing.T) {
 		for _, p := range passes {
 			l.leave(p, Usage{})
 		}
-		p, err := l.enter(quit, Usage{})
+		p, err := l.enter(quit, Usage{}, false)
 		must(t, err)
 		l.slow(p, 5*time.Second)
 		l.leave(p, Usage{})
 		same(t, "after one more", l.limit, 4.0)
 		begun := time.Now()
-		p, err = l.enter(quit, Usage{})
+		p, err = l.enter(quit, Usage{}, false)
 		must(t, err)
 		same(t, "paused", time.Since(begun), 5*time.Second)
 		l.leave(p, Usage{})
@@ -187,7 +187,7 @@ func TestHalving(t *testing.T) {
 		}
 		close(quit)
 		for range 16 {
-			if _, err = l.enter(quit, Usage{}); err != nil {
+			if _, err = l.enter(quit, Usage{}, false); err != nil {
 				break
 			}
 		}
@@ -212,4 +212,42 @@ func TestDelay(t *testing.T) {
 	if d := f.delay(key, 1); d < 30*time.Second || d > 31*time.Second {
 		t.Errorf("with a hint of 30 s: %s", d)
 	}
+}
+
+// While the server is slow or has stopped us, few calls stand in the ledger that
+// are not on the wire.
+func TestAdmittedAhead(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		ledger := MemoryLedger()
+		begun := func() int {
+			open, err := ledger.CallsInDoubt(t.Context())
+			must(t, err)
+			return len(open)
+		}
+		client := &asker{}
+		client.ask = func(ctx context.Context, r Request) (Reply, error) {
+			if client.asked.Load() <= 8 {
+				time.Sleep(time.Second)
+				return Reply{}, &APIError{Status: 429, RetryAfter: time.Minute}
+			}
+			return echo(r), nil
+		}
+		c := NewCaller(someone, client, CallerOptions{Ledger: ledger, Concurrency: 8})
+		var wg sync.WaitGroup
+		for i := range 50 {
+			wg.Go(func() {
+				_, err := c.Ask(t.Context(), question(i))
+				must(t, err)
+			})
+		}
+		time.Sleep(time.Second / 2)
+		same(t, "begun with 8 on the wire", begun(), 10)
+		time.Sleep(10 * time.Second)
+		same(t, "begun while stopped", begun(), 10)
+		wg.Wait()
+		same(t, "begun at the end", begun(), 0)
+		must(t, c.Close())
+		same(t, "admitted and not gone", c.lane.ahead, 0)
+		same(t, "on the wire", c.lane.onWire, 0)
+	})
 }
