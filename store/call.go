@@ -12,27 +12,6 @@ import (
 	"github.com/gen-emerge/assay"
 )
 
-// judgeID returns the number of a judge, which it adds if it is new.
-func (t *tx) judgeID(j assay.Judge) (int64, error) {
-	if n, ok := t.judges[j]; ok {
-		return n, nil
-	}
-	if j.Name == "" || j.Protocol < 0 || (j.API != "" && j.Model == "") {
-		return 0, fmt.Errorf("judge %+v: must be named, and a model too: %w", j, assay.ErrInvalid)
-	}
-	args := []any{j.Name, j.API, j.Endpoint, j.Model, j.Family, j.Protocol}
-	n, err := t.number(`SELECT id FROM judge WHERE name = $1 AND api = $2 AND endpoint = $3
-		AND model = $4 AND family = $5 AND protocol = $6`, args...)
-	if errors.Is(err, sql.ErrNoRows) {
-		n, err = t.number(`INSERT INTO judge (name, api, endpoint, model, family, protocol)
-			VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`, args...)
-	}
-	if err == nil {
-		t.judges[j] = n
-	}
-	return n, err
-}
-
 // BeginCalls enters calls that are about to be sent, in one transaction. A key
 // that is there already gets another row: it is sent once more. Keys must name
 // something, judges be named, and what a call takes at worst be finite and not
@@ -184,10 +163,9 @@ func (db *DB) CallEnd(ctx context.Context, key assay.Digest) (assay.CallEnd, err
 // paid for. A process that is at work has some at any moment.
 func (db *DB) CallsInDoubt(ctx context.Context) ([]assay.Call, error) {
 	return list(ctx, db, func(rows *sql.Rows) (c assay.Call, err error) {
-		err = rows.Scan((*digest)(&c.Key), &c.Judge.Name, &c.Judge.API, &c.Judge.Endpoint, &c.Judge.Model, &c.Judge.Family,
-			&c.Judge.Protocol, &c.MostTokens, &c.MostCost, (*instant)(&c.Begun))
+		err = rows.Scan(append(judgeFields(&c.Judge), (*digest)(&c.Key), &c.MostTokens, &c.MostCost, (*instant)(&c.Begun))...)
 		return c, err
-	}, `SELECT c.key, j.name, j.api, j.endpoint, j.model, j.family, j.protocol, c.most_tokens, c.most_cost, c.begun
+	}, `SELECT `+judgeColumns+`, c.key, c.most_tokens, c.most_cost, c.begun
 		FROM call c JOIN judge j ON j.id = c.judge WHERE `+inDoubt+` ORDER BY c.id`)
 }
 

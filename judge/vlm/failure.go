@@ -32,7 +32,7 @@ type failure struct {
 }
 
 // failed reads the error of an attempt.
-func failed(err error, w *wire, timeout time.Duration) failure {
+func failed(err error, w *witness, timeout time.Duration) failure {
 	var e *APIError
 	if !errors.As(err, &e) {
 		f := failure{err: err, sure: w.silent(), again: !errors.Is(err, assay.ErrInvalid) && !errors.Is(err, assay.ErrNotFound)}
@@ -81,11 +81,11 @@ func (f failure) delay(key assay.Digest, n int) time.Duration {
 	return time.Duration(float64(d) * (0.5 + jitter))
 }
 
-// A wire notes whether anything of a request was sent.
-type wire struct{ asked, sent atomic.Bool }
+// A witness notes whether anything of a request was sent.
+type witness struct{ asked, sent atomic.Bool }
 
 // watch returns ctx with w listening to the HTTP transport.
-func (w *wire) watch(ctx context.Context) context.Context {
+func (w *witness) watch(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn:      func(string) { w.asked.Store(true) },
 		WroteHeaders: func() { w.sent.Store(true) },
@@ -94,4 +94,4 @@ func (w *wire) watch(ctx context.Context) context.Context {
 
 // silent reports whether certainly nothing was sent. Of a client that does not
 // use net/http nothing is certain.
-func (w *wire) silent() bool { return w.asked.Load() && !w.sent.Load() }
+func (w *witness) silent() bool { return w.asked.Load() && !w.sent.Load() }

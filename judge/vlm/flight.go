@@ -253,7 +253,7 @@ func (c *Caller) guess(r Request) Usage {
 
 // send puts the request on the wire once.
 func (c *Caller) send(f *flight, p pass) (Reply, time.Duration, *failure) {
-	var w wire
+	var w witness
 	ctx, cancel := context.WithTimeout(w.watch(c.base), c.timeout)
 	defer cancel()
 	ctx = WithRateHeaders(ctx, func(h http.Header) { c.lane.heard(h, p) })

@@ -1,6 +1,7 @@
 -- Requests to models, entered before they are sent, and what became of them. A
 -- call is named by the SHA-256 of all that is asked and of whom. A key with two
--- rows was sent twice, because the first reply was lost or was a refusal.
+-- rows was sent twice, because the first reply was lost or was a refusal. Judges
+-- are kept once and referred to by number.
 
 -- +goose Up
 
@@ -14,7 +15,8 @@ CREATE TABLE judge (
   protocol INTEGER NOT NULL,
   CONSTRAINT judge_once UNIQUE (name, api, endpoint, model, family, protocol),
   CONSTRAINT judge_named CHECK (name <> ''),
-  CONSTRAINT judge_model_named CHECK (api = '' OR model <> ''),
+  CONSTRAINT judge_model_with_api CHECK ((api = '') = (model = '')),
+  CONSTRAINT judge_person_is_bare CHECK (api <> '' OR (endpoint = '' AND family = '' AND protocol = 0)),
   CONSTRAINT judge_protocol_not_negative CHECK (protocol >= 0)
 ) STRICT;
 
