@@ -127,7 +127,7 @@ func BenchmarkQueued(b *testing.B) {
 				for waiting := 0; waiting < n; {
 					time.Sleep(10 * time.Millisecond)
 					c.mu.Lock()
-					waiting = c.queue.Len() + c.workers
+					waiting = c.flying.queue.Len() + c.flying.workers
 					c.mu.Unlock()
 				}
 				b.ReportMetric(float64(memory()-before)/float64(n), "B/queued")

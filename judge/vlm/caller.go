@@ -33,7 +33,8 @@ type CallerOptions struct {
 
 	// Beside is another Caller of the same run: both spend one budget and
 	// write to one ledger, and keep one pace where endpoint and model are the
-	// same. Ledger, Budget, Progress, Log and Now are then Beside's.
+	// same, with the larger Concurrency of the two. Ledger, Budget, Progress,
+	// Log and Now are then Beside's.
 	Beside *Caller
 }
 
@@ -57,10 +58,23 @@ type Caller struct {
 
 	mu      sync.Mutex
 	flights map[assay.Digest]*flight
-	queue   list.List // of flights that wait for a worker
-	workers int
+	looking stage // flights that may be in the ledger
+	flying  stage // flights that are not
 	closed  bool
 	excess  excess
+}
+
+// lookers is how many goroutines read the ledger.
+const lookers = 4
+
+// A stage is a queue of flights and those who work it off: as many goroutines as
+// are needed, up to a bound, and none when there is nothing to do. Thus a call
+// that waits costs a flight, and no goroutine besides the asker's.
+type stage struct {
+	do      func(*flight)
+	most    int
+	queue   list.List
+	workers int
 }
 
 // A run is what the Callers beside each other share.
@@ -86,9 +100,9 @@ type flight struct {
 
 	// Guarded by the Caller's mu.
 	waiters int
-	queued  *list.Element // nil if it does not wait for a worker
-	left    chan struct{} // closed when nobody waits or the Caller closes; nil before a worker has it
-	looked  bool          // the ledger has no reply to it
+	at      *stage
+	queued  *list.Element // nil while it is worked on
+	left    chan struct{} // closed when nobody waits or the Caller closes; nil before it was worked on
 }
 
 var (
@@ -109,6 +123,9 @@ func NewCaller(j assay.Judge, client Asker, opt CallerOptions) *Caller {
 		flights:     make(map[assay.Digest]*flight),
 		excess:      excess{1, 1},
 	}
+	c.looking = stage{do: c.look, most: lookers}
+	// Twice as many as go onto the wire: the others write and wait for their turn.
+	c.flying = stage{do: c.fly, most: 2 * c.concurrency}
 	c.base, c.kill = context.WithCancel(context.Background())
 	if opt.Beside != nil {
 		c.run = opt.Beside.run
@@ -169,18 +186,9 @@ func (c *Caller) Ask(ctx context.Context, r Request) (Reply, error) {
 	if ctx.Err() != nil {
 		return Reply{}, context.Cause(ctx)
 	}
-	key := Key(c.judge, r)
-	f, first := c.join(key, r)
+	f := c.join(Key(c.judge, r), r)
 	if f == nil {
 		return Reply{}, errClosed
-	}
-	if first {
-		reply, err := c.lookUp(ctx, key)
-		if err == nil || (!errors.Is(err, assay.ErrNotFound) && ctx.Err() == nil) {
-			c.finish(f, reply, err)
-			return reply, err
-		}
-		c.enqueue(f, ctx.Err() == nil)
 	}
 	select {
 	case <-f.done:
@@ -193,8 +201,8 @@ func (c *Caller) Ask(ctx context.Context, r Request) (Reply, error) {
 
 // lookUp returns the reply that is in the ledger, or an error wrapping
 // [assay.ErrNotFound] if there is none.
-func (c *Caller) lookUp(ctx context.Context, key assay.Digest) (Reply, error) {
-	end, err := c.run.scribe.ledger.CallEnd(ctx, key)
+func (c *Caller) lookUp(key assay.Digest) (Reply, error) {
+	end, err := c.run.scribe.ledger.CallEnd(c.base, key)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -221,12 +229,12 @@ func (c *Caller) Close() error {
 	c.mu.Lock()
 	if !c.closed {
 		c.closed = true
-		for e := c.queue.Front(); e != nil; e = c.queue.Front() {
-			f := c.queue.Remove(e).(*flight)
-			c.land(f, Reply{}, errClosed)
-		}
 		for _, f := range c.flights {
-			if f.left != nil && f.waiters > 0 {
+			switch {
+			case f.queued != nil:
+				f.at.queue.Remove(f.queued)
+				c.land(f, Reply{}, errClosed)
+			case f.waiters > 0:
 				close(f.left)
 			}
 		}

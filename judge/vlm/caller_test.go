@@ -339,7 +339,7 @@ func TestCancel(t *testing.T) {
 		open, err := ledger.CallsInDoubt(t.Context())
 		must(t, err)
 		same(t, "in doubt", len(open), 0)
-		same(t, "flights left", len(c.flights)+c.queue.Len()+c.workers, 0)
+		same(t, "flights left", len(c.flights)+c.looking.queue.Len()+c.looking.workers+c.flying.queue.Len()+c.flying.workers, 0)
 		_, err = c.Ask(t.Context(), question(1))
 		is(t, "asked after Close", err, assay.ErrUnavailable, "closed")
 	})
@@ -384,7 +384,10 @@ func TestCloseWhileWaiting(t *testing.T) {
 		for i := range 50 {
 			wg.Go(func() {
 				_, err := c.Ask(t.Context(), question(i))
-				is(t, "closed", err, assay.ErrUnavailable)
+				is(t, "closed", err, assay.ErrUnavailable, "closed")
+				if errors.Is(err, context.Canceled) {
+					t.Error("the error looks as if the asker's own context had ended")
+				}
 				if time.Since(begun) < 2*time.Second {
 					early.Add(1)
 				} else {

@@ -21,6 +21,11 @@ const (
 	longestHint = 10 * time.Minute
 )
 
+// tooLong says that a server is not waited for.
+func tooLong(d time.Duration, err error) error {
+	return fmt.Errorf("the server asks to wait %s; go on then, what is done is kept: %w", d.Round(time.Second), err)
+}
+
 // A failure is what is to be made of an attempt's error.
 type failure struct {
 	err   error

@@ -12,24 +12,24 @@ import (
 	"github.com/gen-emerge/assay"
 )
 
-// join returns the flight of the call and whether it is new, or nil if c is
-// closed. Who gets a new one looks it up and then finishes or enqueues it.
-func (c *Caller) join(key assay.Digest, r Request) (f *flight, first bool) {
+// join returns the flight of the call, a new one if there is none, or nil if c
+// is closed.
+func (c *Caller) join(key assay.Digest, r Request) *flight {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, false
+		return nil
 	}
-	if f := c.flights[key]; f != nil {
-		if f.waiters == 0 { // on the wire, and left by all
-			f.left = make(chan struct{})
-		}
-		f.waiters++
-		return f, false
+	f := c.flights[key]
+	if f == nil {
+		f = &flight{key: key, req: r, done: make(chan struct{})}
+		c.flights[key] = f
+		c.enqueue(&c.looking, f)
+	} else if f.waiters == 0 { // it is worked on, and left by all
+		f.left = make(chan struct{})
 	}
-	f = &flight{key: key, req: r, done: make(chan struct{}), waiters: 1}
-	c.flights[key] = f
-	return f, true
+	f.waiters++
+	return f
 }
 
 // leave takes back one wait for f.
@@ -41,46 +41,65 @@ func (c *Caller) leave(f *flight) {
 		return
 	}
 	if f.queued != nil {
-		c.queue.Remove(f.queued)
+		f.at.queue.Remove(f.queued)
 		c.land(f, Reply{}, errLeft)
-	} else if f.left != nil {
+	} else {
 		close(f.left)
 	}
 }
 
-// enqueue hands f to the next free worker.
-func (c *Caller) enqueue(f *flight, looked bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		c.land(f, Reply{}, errClosed)
-		return
-	}
-	f.looked = looked
-	f.queued = c.queue.PushBack(f)
-	// Twice as many as go onto the wire: the others write and wait for their turn.
-	if c.workers < 2*c.concurrency {
-		c.workers++
-		c.busy.Go(c.work)
+// enqueue hands f to the workers of a stage; c.mu is held.
+func (c *Caller) enqueue(at *stage, f *flight) {
+	f.at, f.queued = at, at.queue.PushBack(f)
+	if at.workers < at.most {
+		at.workers++
+		c.busy.Go(func() { c.work(at) })
 	}
 }
 
-// work flies what is queued until nothing is.
-func (c *Caller) work() {
+// work works off the queue of a stage.
+func (c *Caller) work(at *stage) {
 	for {
 		c.mu.Lock()
-		e := c.queue.Front()
+		e := at.queue.Front()
 		if e == nil {
-			c.workers--
+			at.workers--
 			c.mu.Unlock()
 			return
 		}
-		f := c.queue.Remove(e).(*flight)
-		f.queued, f.left = nil, make(chan struct{})
+		f := at.queue.Remove(e).(*flight)
+		f.queued = nil
+		if f.left == nil {
+			f.left = make(chan struct{})
+		}
 		c.mu.Unlock()
-		reply, err := c.fly(f)
-		c.finish(f, reply, err)
+		at.do(f)
 	}
+}
+
+// look finishes f if its reply is in the ledger, and hands it on if not.
+func (c *Caller) look(f *flight) {
+	reply, err := c.lookUp(f.key)
+	if !errors.Is(err, assay.ErrNotFound) {
+		c.finish(f, reply, err)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		c.land(f, Reply{}, errClosed)
+	case f.waiters == 0:
+		c.land(f, Reply{}, errLeft)
+	default:
+		c.enqueue(&c.flying, f)
+	}
+}
+
+// fly makes the call of f and finishes it.
+func (c *Caller) fly(f *flight) {
+	reply, err := c.call(f)
+	c.finish(f, reply, err)
 }
 
 // finish tells all who wait for f.
@@ -135,15 +154,9 @@ type try struct {
 	n     int  // attempts made
 }
 
-// fly makes the call: hold the money, wait for the turn, enter it in the
-// ledger, send it; and again, as long as that may help.
-func (c *Caller) fly(f *flight) (Reply, error) {
-	if !f.looked {
-		reply, err := c.lookUp(c.base, f.key)
-		if !errors.Is(err, assay.ErrNotFound) {
-			return reply, err
-		}
-	}
+// call holds back what the call can take, waits for its turn, enters it in the
+// ledger and sends it; and again, as long as that may help.
+func (c *Caller) call(f *flight) (Reply, error) {
 	t := try{need: c.worst(f.req)}
 	for {
 		reply, bad := c.attempt(f, &t)
@@ -200,7 +213,7 @@ func (c *Caller) attempt(f *flight, t *try) (Reply, *failure) {
 		return c.arrive(f, t, reply, latency)
 	}
 	if bad.busy {
-		c.lane.slow(p, min(bad.hint, longestHint))
+		c.lane.slow(p, bad.hint)
 	}
 	if !bad.sure {
 		// It may be paid for: it counts at worst, and the next attempt is a
@@ -265,7 +278,7 @@ func (c *Caller) send(f *flight, p pass) (Reply, time.Duration, *failure) {
 	}
 	bad := failed(err, &w, c.timeout)
 	if c.base.Err() != nil {
-		bad.again = false // Close has cut it off
+		bad.again, bad.err = false, fmt.Errorf("cut off on the wire: %w", errClosed)
 	}
 	return Reply{}, latency, &bad
 }
@@ -320,11 +333,9 @@ func (c *Caller) giveUp(f *flight, t *try, bad failure) error {
 	err := bad.err
 	switch {
 	case bad.hint > longestHint:
-		err = fmt.Errorf("%s: the server asks to wait %s; go on then, what is done is kept: %w", c.judge.Name, bad.hint.Round(time.Second), err)
-	case t.n > 1 && err != errLeft:
-		err = fmt.Errorf("%s: after %d attempts: %w", c.judge.Name, t.n, err)
-	case t.n == 1 && err != errLeft:
-		err = fmt.Errorf("%s: %w", c.judge.Name, err)
+		err = tooLong(bad.hint, err)
+	case t.n > 1 && err != errLeft: // which joiners know by its identity
+		err = fmt.Errorf("after %d attempts: %w", t.n, err)
 	}
 	taken := totals{}
 	switch {

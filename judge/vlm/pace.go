@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/gen-emerge/assay"
 )
 
 // A lane is the pace at one endpoint and model: how many requests may be on the
@@ -102,7 +104,8 @@ func (l *lane) enter(quit <-chan struct{}, guess Usage, admitted bool) (p pass, 
 	return p, err
 }
 
-// await takes a turn and tries until there is nothing to wait for.
+// await takes a turn and tries until there is nothing to wait for. A server that
+// asks to be left alone for longer than [longestHint] is not waited for.
 func (l *lane) await(turn chan struct{}, quit <-chan struct{}, try func(now time.Time) time.Duration) error {
 	select {
 	case turn <- struct{}{}:
@@ -112,7 +115,13 @@ func (l *lane) await(turn chan struct{}, quit <-chan struct{}, try func(now time
 	defer func() { <-turn }()
 	for {
 		l.mu.Lock()
-		wait, changed := try(time.Now()), l.changed
+		now := time.Now()
+		stopped := l.paused.Sub(now)
+		if stopped > longestHint {
+			l.mu.Unlock()
+			return tooLong(stopped, assay.ErrUnavailable)
+		}
+		wait, changed := try(now), l.changed
 		l.mu.Unlock()
 		if wait <= 0 {
 			return nil
@@ -220,6 +229,7 @@ func (l *lane) slow(p pass, pause time.Duration) {
 	defer l.mu.Unlock()
 	if until := time.Now().Add(pause); pause > 0 && until.After(l.paused) {
 		l.paused = until
+		l.wake()
 	}
 	if p.epoch < l.epoch {
 		return

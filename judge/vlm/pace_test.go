@@ -214,6 +214,41 @@ func TestDelay(t *testing.T) {
 	}
 }
 
+// A server that asks to be left alone for the rest of the day is: the calls that
+// wait end at once, and none is sent before its time.
+func TestQuotaOfTheDay(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		client := &asker{}
+		client.ask = func(_ context.Context, r Request) (Reply, error) {
+			time.Sleep(time.Second)
+			if client.asked.Load() <= 2 {
+				return Reply{}, &APIError{Status: 429, RetryAfter: 5 * time.Hour}
+			}
+			return echo(r), nil
+		}
+		ledger := MemoryLedger()
+		c := NewCaller(someone, client, CallerOptions{Ledger: ledger, Concurrency: 2})
+		defer c.Close()
+		begun := time.Now()
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() {
+				_, err := c.Ask(t.Context(), question(i))
+				is(t, "Ask", err, assay.ErrUnavailable, "wait 5h0m0s")
+			})
+		}
+		wg.Wait()
+		same(t, "all ended after", time.Since(begun), time.Second)
+		same(t, "sent", client.asked.Load(), int64(2))
+		open, err := ledger.CallsInDoubt(t.Context())
+		must(t, err)
+		same(t, "in doubt", len(open), 0)
+		time.Sleep(5 * time.Hour)
+		_, err = c.Ask(t.Context(), question(1))
+		must(t, err)
+	})
+}
+
 // While the server is slow or has stopped us, few calls stand in the ledger that
 // are not on the wire.
 func TestAdmittedAhead(t *testing.T) {
