@@ -56,9 +56,9 @@ func (l *learned) rate(now time.Time) float64 {
 
 // set changes the rate. What a quarter of a second lets through may go at once.
 func (l *learned) set(rate float64) {
-	const slowest = 1.0 / 600
+	const slowest, fastest = 1.0 / 600, 1e5
 	b := l.bucket
-	b.rate = max(rate, slowest)
+	b.rate = min(max(rate, slowest), fastest)
 	b.size = max(1, b.rate/4)
 	b.level = min(b.level, b.size)
 }
