@@ -42,6 +42,8 @@ var contract = []struct {
 	{"judgment refused", testJudgmentRefused},
 	{"rounds", testRounds},
 	{"round refused", testRoundRefused},
+	{"calls", testCalls},
+	{"call refused", testCallRefused},
 	{"version", testVersion},
 	{"callbacks use the database", testCallbacks},
 	{"cancelled", testCancelled},

@@ -40,6 +40,10 @@ var valid = map[string]columns{
 	"judgment": {"series": 1, "round": 1, "rater": "me", "source": "vlm:m", "left_image": 1, "right_image": 2, "outcome": "left", "grade": -1,
 		"propensity": 0.5, "latency": 0, "created": 1},
 	"withdrawal": {"judgment": 1, "created": 1},
+	"judge":      {"name": "x", "api": "openai", "endpoint": "", "model": "m", "family": "", "protocol": 1},
+	"call":       {"key": make([]byte, 32), "judge": 1, "most_tokens": 0, "most_cost": 0.0, "begun": 1},
+	"call_end": {"call": 2, "reply": "{}", "error": nil, "attempts": 0, "sent": 1, "received": 0, "cached": 1, "cost": 0.0, "latency": 0,
+		"ended": 1},
 }
 
 // broken has a row for every way in which a named rule can be broken. Rules of
@@ -158,6 +162,33 @@ var broken = []struct {
 	{"withdrawal_once", "withdrawal", columns{"judgment": 2}},
 	{"withdrawal_created_known", "withdrawal", columns{"created": 0}},
 	{"FOREIGN KEY", "withdrawal", columns{"judgment": 9}},
+	{"judge_once", "judge", columns{"name": "local", "endpoint": "http://localhost:8000/v1/", "model": "qwen", "family": "qwen"}},
+	{"judge_named", "judge", columns{"name": ""}},
+	{"judge_model_with_api", "judge", columns{"model": ""}},
+	{"judge_model_with_api", "judge", columns{"api": "", "protocol": 0}},
+	{"judge_person_is_bare", "judge", columns{"api": "", "model": ""}},
+	{"judge_person_is_bare", "judge", columns{"api": "", "model": "", "protocol": 0, "family": "f"}},
+	{"judge_protocol_not_negative", "judge", columns{"protocol": -1}},
+	{"call_key_is_sha256", "call", columns{"key": make([]byte, 31)}},
+	{"call_most_tokens_not_negative", "call", columns{"most_tokens": -1}},
+	{"call_most_cost_finite", "call", columns{"most_cost": math.Inf(1)}},
+	{"call_most_cost_finite", "call", columns{"most_cost": -0.1}},
+	{"call_begun_known", "call", columns{"begun": 0}},
+	{"FOREIGN KEY", "call", columns{"judge": 9}},
+	{"UNIQUE constraint failed: call_end.call", "call_end", columns{"call": 1}},
+	{"call_end_reply_json", "call_end", columns{"reply": "{"}},
+	{"call_end_reply_or_error", "call_end", columns{"reply": nil}},
+	{"call_end_reply_or_error", "call_end", columns{"reply": nil, "error": ""}},
+	{"call_end_reply_or_error", "call_end", columns{"error": "x"}},
+	{"call_end_attempts_not_negative", "call_end", columns{"attempts": -1}},
+	{"call_end_tokens_not_negative", "call_end", columns{"received": -1}},
+	{"call_end_cached_of_sent", "call_end", columns{"cached": 2}},
+	{"call_end_cached_of_sent", "call_end", columns{"cached": -1}},
+	{"call_end_cost_finite", "call_end", columns{"cost": math.Inf(1)}},
+	{"call_end_cost_finite", "call_end", columns{"cost": -0.1}},
+	{"call_end_latency_not_negative", "call_end", columns{"latency": -1}},
+	{"call_end_ended_known", "call_end", columns{"ended": 0}},
+	{"FOREIGN KEY", "call_end", columns{"call": 9}},
 }
 
 // uniques says which columns SQLite names when a named rule of uniqueness is
@@ -174,6 +205,7 @@ var uniques = map[string]string{
 	"round_of_series":           "UNIQUE constraint failed: round.",
 	"round_pair_once":           "UNIQUE constraint failed: round_pair.round, round_pair.left_image, round_pair.right_image",
 	"withdrawal_once":           "UNIQUE constraint failed: withdrawal.judgment",
+	"judge_once":                "UNIQUE constraint failed: judge.name, judge.api, judge.endpoint, judge.model, judge.family, judge.protocol",
 }
 
 // furnish gives db the rows that valid and broken refer to: series s (1) with
@@ -201,6 +233,8 @@ func furnish(t *testing.T, db *DB) {
 		must(t, err)
 	}
 	must(t, db.Withdraw(ctx, 2))
+	must(t, db.BeginCalls(ctx, []assay.Call{call(1), call(2)}))
+	must(t, db.EndCalls(ctx, []assay.CallEnd{callEnd(1)}))
 }
 
 // insert tries to add a row, and takes it back if that worked.

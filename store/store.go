@@ -7,8 +7,8 @@
 // error has added no row; only when the disk itself fails while syncing may its
 // rows appear after all, whole. Writing again what is there adds nothing,
 // except where a method returns a number: PutThreshold, PutGrid, PutRound and
-// PutJudgment outside rounds append each time. Methods are safe for use by many
-// goroutines and, on one machine, many processes.
+// PutJudgment outside rounds append each time, and so does BeginCalls. Methods
+// are safe for use by many goroutines and, on one machine, many processes.
 //
 // Missing names give errors wrapping [assay.ErrNotFound], facts that no rule
 // allows [assay.ErrInvalid], facts that contradict an earlier one
@@ -120,6 +120,7 @@ type tx struct {
 	identities map[assay.Identity]int64
 	images     map[assay.Digest]int64
 	series     map[string]int64
+	judges     map[assay.Judge]int64
 }
 
 // write runs fn in one immediate transaction and commits it durably, or changes
@@ -135,6 +136,7 @@ func (db *DB) write(ctx context.Context, fn func(*tx) error) error {
 		identities: make(map[assay.Identity]int64),
 		images:     make(map[assay.Digest]int64),
 		series:     make(map[string]int64),
+		judges:     make(map[assay.Judge]int64),
 	}
 	if err := fn(t); err != nil {
 		begun.Rollback() // the first error is the one to tell; an undone transaction leaves nothing
