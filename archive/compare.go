@@ -12,6 +12,11 @@ type Comparison struct {
 	Left, Right assay.Digest
 	Outcome     assay.Outcome
 	Judgment    int64 // id of the judgment, kept in the history
+
+	// Accuracy is 0 of a person, whose comparisons are counted. Of a judge it is
+	// the probability, from ½ to below 1, that its word is right: its log-odds
+	// are added to the evidence of the pair, see [Archive.Compare].
+	Accuracy float64
 }
 
 // A Kind says what an event was.

@@ -146,7 +146,7 @@ func TestModel(t *testing.T) {
 				if y >= x {
 					y++
 				}
-				c := Comparison{id(x), id(y), outcomes[rng.IntN(len(outcomes))], int64(step)}
+				c := Comparison{Left: id(x), Right: id(y), Outcome: outcomes[rng.IntN(len(outcomes))], Judgment: int64(step)}
 				if _, err := a.Compare(c); err != nil {
 					t.Fatal(err)
 				}
@@ -217,7 +217,7 @@ func TestDeterminism(t *testing.T) {
 		}
 		for i := range 200 {
 			x := rng.IntN(60)
-			if _, err := a.Compare(Comparison{id(x), id((x + 1 + rng.IntN(59)) % 60), assay.Left, int64(i)}); err != nil {
+			if _, err := a.Compare(Comparison{Left: id(x), Right: id((x + 1 + rng.IntN(59)) % 60), Outcome: assay.Left, Judgment: int64(i)}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -20,6 +20,11 @@ type Profile struct {
 	Incumbent assay.Digest       `json:"incumbent,omitzero"`
 	Decisions []assay.Decision   `json:"decisions"` // as they were told, oldest first
 	Judgments []assay.Judgment   `json:"judgments"` // that show this image, oldest first
+
+	Answers     []assay.Answer `json:"answers"`     // oldest first
+	Comparisons []Weighed      `json:"comparisons"` // by models, that show this image, oldest first
+	Notes       []assay.Note   `json:"notes"`       // about this image, oldest first
+	Trusts      []assay.Trust  `json:"trusts"`      // of the judges that said any of it; a judge without one has not been examined
 }
 
 // Missing is a number that does not exist, and why.
