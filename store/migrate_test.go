@@ -65,7 +65,7 @@ func TestMigrateFromVersionOne(t *testing.T) {
 		db := openAt(t, dir, Options{Now: clock()})
 		var version int64
 		must(t, db.reader.QueryRow(`SELECT max(version_id) FROM schema_version`).Scan(&version))
-		same(t, "schema version", version, int64(2))
+		same(t, "schema version", version, int64(4))
 		got, err := db.Readings(ctx, img)
 		must(t, err)
 		want := old
