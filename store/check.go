@@ -19,7 +19,7 @@ func latest(table, where string) string {
 
 // version is one row of text that changes with every fact a series' views are
 // computed from. Each part is one step into an index. Readings, embeddings,
-// neighbours and withdrawals are taken over all series, so that a fact of
+// neighbours, withdrawals and answers are taken over all series, so that a fact of
 // another series may change the version too: a view is then computed once more
 // than needed, never once too few.
 var version = `SELECT s.id || '@' || s.created
@@ -34,7 +34,7 @@ var version = `SELECT s.id || '@' || s.created
 	|| ' decision ' || coalesce(` + latest("decision", "WHERE series = s.id") + `, '')
 	|| ' judgment ' || coalesce(` + latest("judgment", "WHERE series = s.id") + `, '')
 	|| ' round ' || coalesce(` + latest("round", "WHERE series = s.id") + `, '')
-	|| ' answer ' || coalesce(` + latest("answer", "WHERE series = s.id") + `, '')
+	|| ' answer ' || coalesce(` + latest("answer", "") + `, '')
 	|| ' comparison ' || coalesce(` + latest("comparison", "WHERE series = s.id") + `, '')
 	|| ' audit ' || coalesce(` + latest("note", "WHERE series = s.id AND kind = 'audit'") + `, '')
 	FROM series s WHERE s.name = $1`

@@ -72,7 +72,6 @@ CREATE TABLE answer (
 ) STRICT;
 
 CREATE UNIQUE INDEX answer_once ON answer (series, image, judge, question, coalesce(text, x''), repeat);
-CREATE INDEX answer_series ON answer (series);
 
 CREATE TABLE comparison (
   id           INTEGER PRIMARY KEY,
