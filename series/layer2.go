@@ -176,7 +176,7 @@ func (e endsRun) Unwrap() error { return e.err }
 
 // A candidate is an image that is to be judged.
 type candidate struct {
-	entry      assay.Entry
+	image      assay.Digest
 	propensity float64  // with which it is judged; 1 if it passed the gates
 	refused    []string // the gates that refused it
 	drawn      bool     // it is judged; a refused image that was not drawn is not
@@ -188,7 +188,7 @@ func (d *deliberating) images(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	all, passed, err := d.candidates(ctx, view)
+	all, passed, err := d.candidates(view)
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (d *deliberating) images(ctx context.Context) error {
 
 // candidates lists the images to be judged in order of arrival, and the names of
 // all that passed the gates.
-func (d *deliberating) candidates(ctx context.Context, view *View) (all []candidate, passed []assay.Digest, err error) {
+func (d *deliberating) candidates(view *View) (all []candidate, passed []assay.Digest, err error) {
 	wanted := map[assay.Digest]bool{}
 	for _, id := range d.opt.Images {
 		if _, ok := view.seqs[id]; !ok {
@@ -211,7 +211,7 @@ func (d *deliberating) candidates(ctx context.Context, view *View) (all []candid
 		if !r.recorded {
 			continue
 		}
-		c := candidate{propensity: 1, drawn: true}
+		c := candidate{image: r.image, propensity: 1, drawn: true}
 		if verdicts := view.verdicts(r); gate.Refuses(verdicts) {
 			c.propensity, c.drawn = d.opt.Audit, drawn(d.opt.Seed, r.image, d.opt.Audit)
 			for _, g := range verdicts {
@@ -224,9 +224,6 @@ func (d *deliberating) candidates(ctx context.Context, view *View) (all []candid
 		}
 		if len(wanted) > 0 && !wanted[r.image] || len(wanted) == 0 && !c.drawn {
 			continue
-		}
-		if c.entry, err = d.s.facts.Entry(ctx, d.s.name, r.image); err != nil {
-			return nil, nil, err
 		}
 		all = append(all, c)
 	}
@@ -244,15 +241,15 @@ func drawn(seed uint64, image assay.Digest, share float64) bool {
 // image asks every juror about one image.
 func (d *deliberating) image(ctx context.Context, c candidate, passed []assay.Digest) error {
 	if !c.drawn { // but asked for by name
-		return d.tell(Deliberation{Image: c.entry.Image, Propensity: c.propensity,
+		return d.tell(Deliberation{Image: c.image, Propensity: c.propensity,
 			Error: fmt.Sprintf("refused by %s, and not drawn to be judged all the same", strings.Join(c.refused, ", "))}, 1)
 	}
-	shown, err := d.s.show(ctx, c.entry, passed)
+	shown, err := d.s.show(ctx, c.image, passed)
 	if err != nil {
 		return err
 	}
 	for k, j := range d.jurors {
-		t := Deliberation{Image: c.entry.Image, Judge: j.Judge(), Propensity: c.propensity}
+		t := Deliberation{Image: c.image, Judge: j.Judge(), Propensity: c.propensity}
 		if err := d.record(ctx, c, j.Judge()); err != nil {
 			return err
 		}
@@ -285,7 +282,7 @@ func (d *deliberating) record(ctx context.Context, c candidate, j assay.Judge) e
 	if len(c.refused) == 0 {
 		return nil
 	}
-	notes, err := d.s.facts.Notes(ctx, d.s.name, c.entry.Image, DrawnNote)
+	notes, err := d.s.facts.Notes(ctx, d.s.name, c.image, DrawnNote)
 	if err != nil || slices.ContainsFunc(notes, func(n assay.Note) bool { return n.Judge == j }) {
 		return err
 	}
@@ -293,25 +290,30 @@ func (d *deliberating) record(ctx context.Context, c candidate, j assay.Judge) e
 	if err != nil {
 		return err
 	}
-	_, err = d.s.facts.PutNote(ctx, assay.Note{Series: d.s.name, Image: c.entry.Image, Judge: j, Kind: DrawnNote, Body: body, Created: d.s.opt.Now()})
+	_, err = d.s.facts.PutNote(ctx, assay.Note{Series: d.s.name, Image: c.image, Judge: j, Kind: DrawnNote, Body: body, Created: d.s.opt.Now()})
 	return err
 }
 
 // show makes an image ready to be shown, with up to [MaxOthers] of those that
 // passed, evenly spaced.
-func (s *Series) show(ctx context.Context, e assay.Entry, passed []assay.Digest) (Shown, error) {
-	out := Shown{Entry: e}
-	var err error
-	if out.Image, err = s.facts.Image(ctx, e.Image); err != nil {
+func (s *Series) show(ctx context.Context, id assay.Digest, passed []assay.Digest) (out Shown, err error) {
+	if out.Entry, err = s.facts.Entry(ctx, s.name, id); err != nil {
 		return out, err
 	}
-	if out.Data, err = s.facts.Blob(ctx, e.Image); err != nil {
+	if out.Image, err = s.facts.Image(ctx, id); err != nil {
 		return out, err
 	}
-	others := slices.DeleteFunc(slices.Clone(passed), func(id assay.Digest) bool { return id == e.Image })
-	n := min(len(others), MaxOthers)
-	for k := range n {
-		out.Others = append(out.Others, others[k*len(others)/n])
+	if out.Data, err = s.facts.Blob(ctx, id); err != nil {
+		return out, err
+	}
+	for k := range MaxOthers + 1 { // one more than wanted: the image itself may be among them
+		if len(passed) == 0 || len(out.Others) == MaxOthers {
+			break
+		}
+		other := passed[k*len(passed)/(MaxOthers+1)]
+		if other != id && !slices.Contains(out.Others, other) {
+			out.Others = append(out.Others, other)
+		}
 	}
 	return out, nil
 }

@@ -122,11 +122,11 @@ func (d *deliberating) missing(p assay.Pair, decided, given map[seat]bool) []Jur
 func (d *deliberating) fight(ctx context.Context, bouts []bout, given map[seat]bool) error {
 	return d.each(ctx, len(bouts), func(ctx context.Context, i int) error {
 		b := bouts[i]
-		left, err := d.opponent(ctx, b.pair.Left)
+		left, err := d.s.show(ctx, b.pair.Left, nil)
 		if err != nil {
 			return err
 		}
-		right, err := d.opponent(ctx, b.pair.Right)
+		right, err := d.s.show(ctx, b.pair.Right, nil)
 		if err != nil {
 			return err
 		}
@@ -154,15 +154,6 @@ func (d *deliberating) fight(ctx context.Context, bouts []bout, given map[seat]b
 		}
 		return nil
 	})
-}
-
-// opponent makes an image ready to be compared.
-func (d *deliberating) opponent(ctx context.Context, id assay.Digest) (Shown, error) {
-	e, err := d.s.facts.Entry(ctx, d.s.name, id)
-	if err != nil {
-		return Shown{}, err
-	}
-	return d.s.show(ctx, e, nil)
 }
 
 // compare gets a juror's comparison and stores it.

@@ -43,6 +43,7 @@ type fake struct {
 	better func(a, b series.Shown) float64                // P(a is better)
 	fail   func(img series.Shown) error                   // of one picture
 	said   func(q assay.Question, p float64) assay.Belief // what becomes of an answer; nil: it is given
+	others func([]assay.Digest)
 	slow   bool
 
 	mu     sync.Mutex
@@ -87,6 +88,9 @@ func (f *fake) Checklist(ctx context.Context, img series.Shown, have []assay.Ans
 	}
 	if assay.DigestOf(img.Data) != img.Entry.Image || img.Image.ID != img.Entry.Image || slices.Contains(img.Others, img.Entry.Image) {
 		return nil, errors.New("shown another picture")
+	}
+	if f.others != nil {
+		f.others(img.Others)
 	}
 	if f.slow {
 		time.Sleep(time.Duration(img.Entry.Image[0]) * 20 * time.Microsecond)
@@ -247,6 +251,15 @@ func TestDeliberate(t *testing.T) {
 	s := jury(t, db, 14, series.Options{})
 	f, g := newFake("f"), newFake("g")
 	g.better = func(a, b series.Shown) float64 { return math.NaN() }
+	f.others = func(others []assay.Digest) {
+		different := map[assay.Digest]bool{}
+		for _, id := range others {
+			different[id] = true
+		}
+		if len(others) != series.MaxOthers || len(different) != series.MaxOthers {
+			t.Errorf("shown beside: %v", others)
+		}
+	}
 	opt := series.DeliberateOptions{Write: []string{"summary", "critique"}}
 	told, err := deliberate(t, s, opt, f, g)
 	if err != nil {
