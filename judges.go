@@ -178,9 +178,11 @@ type Trust struct {
 // A Call is one request to a model, entered before it is sent. Its key is a
 // digest of the whole request and of whom it was put to.
 type Call struct {
-	Key   Digest    `json:"key"`
-	Judge Judge     `json:"judge"`
-	Begun time.Time `json:"begun,omitzero"`
+	Key        Digest    `json:"key"`
+	Judge      Judge     `json:"judge"`
+	MostTokens int64     `json:"most_tokens,omitempty"` // that it can take at worst, sent and received
+	MostCost   float64   `json:"most_cost,omitempty"`   // that it can cost at worst
+	Begun      time.Time `json:"begun,omitzero"`
 }
 
 // A CallEnd is what became of a call. A call with no end is in doubt: it was
@@ -205,4 +207,9 @@ type Spending struct {
 	In      int64   `json:"in"`
 	Out     int64   `json:"out"`
 	Cost    float64 `json:"cost"`
+
+	// What sendings whose replies were lost can have taken at worst, those of
+	// calls that were sent again and ended included. They are in no other sum.
+	DoubtTokens int64   `json:"doubt_tokens,omitempty"`
+	DoubtCost   float64 `json:"doubt_cost,omitempty"`
 }

@@ -156,3 +156,31 @@ func BenchmarkReadWhileWriting(b *testing.B) {
 	wg.Wait()
 	perSecond(b, 1, "look-ups")
 }
+
+// BenchmarkCalls enters calls and their ends, so many in one transaction.
+func BenchmarkCalls(b *testing.B) {
+	for _, batch := range []int{1, 64} {
+		db := openAt(b, b.TempDir(), Options{})
+		n := 0
+		enter := func(b *testing.B, end bool) {
+			var calls []assay.Call
+			var ends []assay.CallEnd
+			for range batch {
+				n++
+				calls, ends = append(calls, call(n)), append(ends, callEnd(n))
+			}
+			must(b, db.BeginCalls(b.Context(), calls))
+			if end {
+				must(b, db.EndCalls(b.Context(), ends))
+			}
+		}
+		for name, end := range map[string]bool{"begin": false, "begin and end": true} {
+			b.Run(fmt.Sprintf("%s/batch=%d", name, batch), func(b *testing.B) {
+				for b.Loop() {
+					enter(b, end)
+				}
+				perSecond(b, batch, "calls")
+			})
+		}
+	}
+}

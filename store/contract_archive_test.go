@@ -337,7 +337,9 @@ func testVersion(t *testing.T, db *DB) {
 	_, err = db.PutNote(ctx, note("other", 0, "audit"))
 	must(t, err)
 	must(t, db.PutCapabilities(ctx, qwen, json.RawMessage(`{}`)))
-	same(t, "version after repeats and another series' facts", version(), before)
+	must(t, db.BeginCalls(ctx, []assay.Call{call(1)})) // no view is computed from calls
+	must(t, db.EndCalls(ctx, []assay.CallEnd{callEnd(1)}))
+	same(t, "version after repeats, another series' facts and calls", version(), before)
 }
 
 // A caller's function may use the database, however many callers there are.

@@ -49,6 +49,8 @@ var contract = []struct {
 	{"comparison refused", testComparisonRefused},
 	{"notes", testNotes},
 	{"capabilities", testCapabilities},
+	{"calls", testCalls},
+	{"call refused", testCallRefused},
 	{"version", testVersion},
 	{"callbacks use the database", testCallbacks},
 	{"cancelled", testCancelled},

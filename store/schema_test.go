@@ -49,6 +49,9 @@ var valid = map[string]columns{
 		"outcome": "left", "reason": "", "flags": "[]", "judgment": 3, "created": 1},
 	"note":       {"series": 1, "image": 1, "judge": 1, "kind": "summary", "body": "{}", "created": 1},
 	"capability": {"judge": 1, "body": "{}", "created": 1},
+	"call":       {"key": make([]byte, 32), "judge": 1, "most_tokens": 0, "most_cost": 0.0, "begun": 1},
+	"call_end": {"call": 2, "reply": "{}", "error": nil, "attempts": 0, "sent": 1, "received": 0, "cached": 1, "cost": 0.0, "latency": 0,
+		"ended": 1},
 }
 
 // broken has a row for every way in which a named rule can be broken. Rules of
@@ -233,6 +236,26 @@ var broken = []struct {
 	{"capability_body_object", "capability", columns{"body": "{"}},
 	{"capability_created_known", "capability", columns{"created": 0}},
 	{"FOREIGN KEY", "capability", columns{"judge": 9}},
+	{"call_key_is_sha256", "call", columns{"key": make([]byte, 31)}},
+	{"call_most_tokens_not_negative", "call", columns{"most_tokens": -1}},
+	{"call_most_cost_finite", "call", columns{"most_cost": math.Inf(1)}},
+	{"call_most_cost_finite", "call", columns{"most_cost": -0.1}},
+	{"call_begun_known", "call", columns{"begun": 0}},
+	{"FOREIGN KEY", "call", columns{"judge": 9}},
+	{"UNIQUE constraint failed: call_end.call", "call_end", columns{"call": 1}},
+	{"call_end_reply_json", "call_end", columns{"reply": "{"}},
+	{"call_end_reply_or_error", "call_end", columns{"reply": nil}},
+	{"call_end_reply_or_error", "call_end", columns{"reply": nil, "error": ""}},
+	{"call_end_reply_or_error", "call_end", columns{"error": "x"}},
+	{"call_end_attempts_not_negative", "call_end", columns{"attempts": -1}},
+	{"call_end_tokens_not_negative", "call_end", columns{"received": -1}},
+	{"call_end_cached_of_sent", "call_end", columns{"cached": 2}},
+	{"call_end_cached_of_sent", "call_end", columns{"cached": -1}},
+	{"call_end_cost_finite", "call_end", columns{"cost": math.Inf(1)}},
+	{"call_end_cost_finite", "call_end", columns{"cost": -0.1}},
+	{"call_end_latency_not_negative", "call_end", columns{"latency": -1}},
+	{"call_end_ended_known", "call_end", columns{"ended": 0}},
+	{"FOREIGN KEY", "call_end", columns{"call": 9}},
 }
 
 // uniques says which columns SQLite names when a named rule of uniqueness is
@@ -291,6 +314,8 @@ func furnish(t *testing.T, db *DB) {
 	_, err = db.PutNote(ctx, note("s", 1, "summary"))
 	must(t, err)
 	must(t, db.PutCapabilities(ctx, qwen, []byte(`{}`)))
+	must(t, db.BeginCalls(ctx, []assay.Call{call(1), call(2)}))
+	must(t, db.EndCalls(ctx, []assay.CallEnd{callEnd(1)}))
 }
 
 // insert tries to add a row, and takes it back if that worked.

@@ -1,22 +1,7 @@
--- What judges said: vision-language models and, to questions, people. Judges and
--- questions are kept once and referred to by number.
+-- What judges said: vision-language models and, to questions, people. A question
+-- is kept once and referred to by number, as judges are.
 
 -- +goose Up
-
-CREATE TABLE judge (
-  id       INTEGER PRIMARY KEY,
-  name     TEXT NOT NULL,
-  api      TEXT NOT NULL, -- empty: a person
-  endpoint TEXT NOT NULL,
-  model    TEXT NOT NULL,
-  family   TEXT NOT NULL,
-  protocol INTEGER NOT NULL,
-  CONSTRAINT judge_once UNIQUE (name, api, endpoint, model, family, protocol),
-  CONSTRAINT judge_named CHECK (name <> ''),
-  CONSTRAINT judge_model_with_api CHECK ((api = '') = (model = '')),
-  CONSTRAINT judge_person_is_bare CHECK (api <> '' OR (endpoint = '' AND family = '' AND protocol = 0)),
-  CONSTRAINT judge_protocol_not_negative CHECK (protocol >= 0)
-) STRICT;
 
 -- The text of a version is kept once, whatever sets it stands in.
 CREATE TABLE question (
@@ -144,16 +129,6 @@ CREATE TABLE capability (
 CREATE INDEX capability_judge ON capability (judge);
 
 -- Facts are added, never changed and never removed.
-
--- +goose StatementBegin
-CREATE TRIGGER judge_never_changed BEFORE UPDATE ON judge
-BEGIN SELECT RAISE(ABORT, 'judge_never_changed: facts are only added'); END;
--- +goose StatementEnd
-
--- +goose StatementBegin
-CREATE TRIGGER judge_never_removed BEFORE DELETE ON judge
-BEGIN SELECT RAISE(ABORT, 'judge_never_removed: facts are only added'); END;
--- +goose StatementEnd
 
 -- +goose StatementBegin
 CREATE TRIGGER question_never_changed BEFORE UPDATE ON question
