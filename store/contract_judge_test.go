@@ -109,7 +109,7 @@ func testAnswersRefused(t *testing.T, db *DB) {
 	check("no dimension", func(a *assay.Answer) { a.Question.Dimension = "" })
 	check("no text", func(a *assay.Answer) { a.Question.Text = "" })
 	check("good", func(a *assay.Answer) { a.Question.Good = "maybe" })
-	check("scope", func(a *assay.Answer) { a.Question.Scope = "" })
+	check("scope", func(a *assay.Answer) { a.Question.Scope = "series" })
 	check("expect", func(a *assay.Answer) { a.Question.Expect = "maybe" })
 	check("nothing said", func(a *assay.Answer) { a.Belief = assay.Belief{} })
 	check("method", func(a *assay.Answer) { a.Belief.Method = "verbal" })

@@ -39,8 +39,8 @@ func checkQuestion(q assay.Question) error {
 		return bad("version %q, dimension %q, text %q: none may be empty", q.Version, q.Dimension, q.Text)
 	case !oneOf(string(q.Good), "yes", "no", ""):
 		return bad("good answer %q: want \"yes\", \"no\" or none", q.Good)
-	case !oneOf(q.Scope, "image", "prompt", "style"):
-		return bad("scope %q: want \"image\", \"prompt\" or \"style\"", q.Scope)
+	case !oneOf(q.Scope, "image", "prompt", "style", ""):
+		return bad("scope %q: want \"image\", \"prompt\", \"style\" or none", q.Scope)
 	case !oneOf(q.Expect, "yes", "no", ""):
 		return bad("known answer %q: want \"yes\", \"no\" or none", q.Expect)
 	}

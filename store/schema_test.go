@@ -183,7 +183,7 @@ var broken = []struct {
 	{"question_named", "question", columns{"dimension": ""}},
 	{"question_named", "question", columns{"text": ""}},
 	{"question_good_known", "question", columns{"good": "maybe"}},
-	{"question_scope_known", "question", columns{"scope": ""}},
+	{"question_scope_known", "question", columns{"scope": "series"}},
 	{"question_expect_known", "question", columns{"expect": "maybe"}},
 	{"question_needs_array", "question", columns{"needs": "{}"}},
 	{"question_needs_array", "question", columns{"needs": "["}},

@@ -12,14 +12,14 @@ CREATE TABLE question (
   text      TEXT NOT NULL,
   good      TEXT NOT NULL, -- the answer that speaks for the picture; empty: neither
   kind      TEXT NOT NULL,
-  scope     TEXT NOT NULL,
+  scope     TEXT NOT NULL, -- what it is shown with; empty: the image alone
   needs     TEXT, -- a JSON array of names
   twin_of   TEXT NOT NULL,
   expect    TEXT NOT NULL, -- the known answer of a control; empty: not known
   CONSTRAINT question_once UNIQUE (name, version),
   CONSTRAINT question_named CHECK (name <> '' AND version <> '' AND dimension <> '' AND text <> ''),
   CONSTRAINT question_good_known CHECK (good IN ('yes', 'no', '')),
-  CONSTRAINT question_scope_known CHECK (scope IN ('image', 'prompt', 'style')),
+  CONSTRAINT question_scope_known CHECK (scope IN ('image', 'prompt', 'style', '')),
   CONSTRAINT question_expect_known CHECK (expect IN ('yes', 'no', '')),
   CONSTRAINT question_needs_array CHECK (needs IS NULL OR (json_valid(needs) AND json_type(needs) = 'array'))
 ) STRICT;
