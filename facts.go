@@ -64,7 +64,7 @@ type Threshold struct {
 
 // An Axis is one descriptor of a grid, cut into equal cells between bounds.
 type Axis struct {
-	Descriptor string  `json:"descriptor"` // an instrument's name
+	Descriptor string  `json:"descriptor"` // an instrument's name, "checklist:DIMENSION" or "answer:QUESTION-ID"
 	Lo         float64 `json:"lo"`         // lower bound of the first cell
 	Hi         float64 `json:"hi"`         // upper bound of the last cell; values outside are clamped and counted
 	Cells      int     `json:"cells"`      // at least 1

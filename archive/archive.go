@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/gen-emerge/assay"
@@ -35,9 +36,7 @@ type Archive struct {
 	items map[assay.Digest]*item
 	pairs map[pair]tally
 
-	low, high    []int   // images beyond the bounds of each axis
-	replacements int     // elites displaced
-	doubt        float64 // Σ(1−posterior) over the replacements
+	low, high []int // images beyond the bounds of each axis
 }
 
 // A Member is an image that has a cell.
@@ -219,25 +218,37 @@ func pairOf(x, y assay.Digest) (p pair, first bool) {
 	return pair{y, x}, false
 }
 
-// A tally counts the comparisons of a pair.
+// A tally is the evidence about a pair.
 type tally struct {
-	a, b int // wins of each
-	n    int // all, with those that neither won
+	a, b  int     // wins of each, by people
+	n     int     // all comparisons by people, with those that neither won
+	judge float64 // log-odds that a is the better one, by judges
 }
 
-// record returns how often x won against y, of how many comparisons.
-func (a *Archive) record(x, y assay.Digest) (wins, trials int) {
+// evidence is what is known of one image against another.
+type evidence struct {
+	wins, trials int     // by people
+	judges       float64 // log-odds
+}
+
+// between returns what is known of x against y.
+func (a *Archive) between(x, y assay.Digest) evidence {
 	p, first := pairOf(x, y)
 	t := a.pairs[p]
 	if first {
-		return t.a, t.n
+		return evidence{t.a, t.n, t.judge}
 	}
-	return t.b, t.n
+	return evidence{t.b, t.n, -t.judge}
 }
 
-// posterior returns the probability that x is better than y by the evidence
-// between them: 0.5 if there is none.
-func (a *Archive) posterior(x, y *item) (p float64, wins, trials int) {
-	wins, trials = a.record(x.Image, y.Image)
-	return rank.Better(wins, trials), wins, trials
+// posterior returns the probability that the one is better than the other: 0.5
+// if nothing is known. See [Archive.Compare] for the formula.
+func (e evidence) posterior() float64 {
+	better := rank.Better(e.wins, e.trials)
+	if e.judges == 0 {
+		return better
+	}
+	// Worse is 1−better, computed without cancellation: P(Bin(n+1, ½) > k).
+	worse := rank.Better(e.trials-e.wins, e.trials)
+	return 1 / (1 + worse/better*math.Exp(-e.judges))
 }

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/gen-emerge/assay"
@@ -12,6 +13,11 @@ type Comparison struct {
 	Left, Right assay.Digest
 	Outcome     assay.Outcome
 	Judgment    int64 // id of the judgment, kept in the history
+
+	// Accuracy is 0 of a person, whose comparisons are counted. Of a judge it is
+	// the probability, from ½ to below 1, that its word is right: its log-odds
+	// are added to the evidence of the pair, see [Archive.Compare].
+	Accuracy float64
 }
 
 // A Kind says what an event was.
@@ -31,9 +37,10 @@ type Event struct {
 	Cell      int          `json:"cell"`
 	Image     assay.Digest `json:"image"`
 	Other     assay.Digest `json:"other,omitzero"`
-	Wins      int          `json:"wins,omitempty"`      // of Image against Other at that moment
-	Trials    int          `json:"trials,omitempty"`    // comparisons of the two, with those that neither won
-	Posterior float64      `json:"posterior,omitempty"` // that Image is better than Other, at that moment
+	Wins      int          `json:"wins,omitempty"`      // of Image against Other at that moment, by people
+	Trials    int          `json:"trials,omitempty"`    // comparisons of the two by people, with those that neither won
+	Evidence  float64      `json:"evidence,omitempty"`  // log-odds of judges that Image is better than Other, at that moment
+	Posterior float64      `json:"posterior,omitempty"` // that Image is better than Other by all of it, at that moment
 	Seq       int64        `json:"seq,omitempty"`       // the entry whose arrival made the event
 	Judgment  int64        `json:"judgment,omitempty"`  // the judgment that made the event
 }
@@ -43,19 +50,33 @@ type Event struct {
 // evidence is kept all the same: it counts when the two meet, be it that one of
 // them arrives later or becomes an elite.
 //
-// A challenger with k wins of n comparisons with the elite replaces it when
-// P(p > ½ | k of n) = P(Bin(n+1, ½) ≤ k), the posterior under a flat prior on
-// its chance p of winning, reaches Tau. Ties and "both bad" are counted in n
-// but won by neither, so they keep the elite and make the challenger's case
-// weaker; a skip says nothing and is not counted. The displaced elite becomes a
-// challenger, and must outweigh the evidence against it to come back. After a
-// replacement the other challengers are weighed against the new elite by the
-// evidence at hand, the most probable first and equals in order of arrival; in a
-// circle of preferences no image becomes elite twice in one call.
+// A challenger with k wins of n comparisons by people with the elite, and the
+// word of judges, replaces it when the posterior
 //
-// All comparisons weigh the same. Whoever does not trust a judge leaves its
-// judgments out. The error wraps [assay.ErrInvalid] if an image has no name, the
-// two are the same, or the outcome is unknown; the archive is then unchanged.
+//	P = σ( logit P(Bin(n+1, ½) ≤ k) + Σ ±logit(Accuracy) )
+//
+// reaches Tau. The first term is P(p > ½ | k of n) under a flat prior on the
+// challenger's chance p of winning. Ties and "both bad" are counted in n but won
+// by neither, so they keep the elite and make the challenger's case weaker. The
+// second sums over the judges' comparisons, + where the challenger won and −
+// where the elite did; a judge's tie adds nothing. It assumes that judges err
+// independently: whoever knows better passes smaller accuracies. So one judge of
+// Accuracy 0.75 weighs as much as one click of a person, and a click against it
+// leaves the posterior at ½. A skip says nothing and is not counted.
+//
+// The evidence of a pair is the same in whatever order it arrives. Who holds the
+// cell need not be: an elite keeps it until the posterior reaches Tau. Whoever
+// wants a person's word to outlast a judge's gives people's comparisons first.
+//
+// The displaced elite becomes a challenger, and must outweigh the evidence
+// against it to come back. After a replacement the other challengers are weighed
+// against the new elite by the evidence at hand, the most probable first and
+// equals in order of arrival; in a circle of preferences no image becomes elite
+// twice in one call.
+//
+// The error wraps [assay.ErrInvalid] if an image has no name, the two are the
+// same, the outcome is unknown, or Accuracy is neither 0 nor from ½ to below 1;
+// the archive is then unchanged.
 func (a *Archive) Compare(c Comparison) ([]Event, error) {
 	switch {
 	case c.Left.IsZero() || c.Right.IsZero():
@@ -63,23 +84,17 @@ func (a *Archive) Compare(c Comparison) ([]Event, error) {
 	case c.Left == c.Right:
 		return nil, fmt.Errorf("archive: judgment %d: image %s compared with itself: %w", c.Judgment, c.Left.Short(), assay.ErrInvalid)
 	}
-	p, first := pairOf(c.Left, c.Right)
-	t := a.pairs[p]
+	if c.Accuracy != 0 && !(c.Accuracy >= 0.5 && c.Accuracy < 1) { // written so that NaN fails
+		return nil, fmt.Errorf("archive: judgment %d: accuracy %g: want 0 for a person, or a probability from 0.5 to below 1: %w", c.Judgment, c.Accuracy, assay.ErrInvalid)
+	}
 	switch c.Outcome {
-	case assay.Left, assay.Right:
-		if first == (c.Outcome == assay.Left) {
-			t.a++
-		} else {
-			t.b++
-		}
-	case assay.Tie, assay.BothBad:
+	case assay.Left, assay.Right, assay.Tie, assay.BothBad:
+		a.count(c)
 	case assay.Skip:
 		return nil, nil
 	default:
 		return nil, fmt.Errorf("archive: judgment %d: no outcome %q: %w", c.Judgment, c.Outcome, assay.ErrInvalid)
 	}
-	t.n++
-	a.pairs[p] = t
 
 	left, right := a.items[c.Left], a.items[c.Right]
 	if left == nil || right == nil || left.cell != right.cell {
@@ -102,12 +117,36 @@ func (a *Archive) Compare(c Comparison) ([]Event, error) {
 	return []Event{e}, nil
 }
 
+// count adds a comparison to the evidence of its pair.
+func (a *Archive) count(c Comparison) {
+	p, first := pairOf(c.Left, c.Right)
+	t := a.pairs[p]
+	won := c.Outcome == assay.Left || c.Outcome == assay.Right
+	byA := first == (c.Outcome == assay.Left) // if one of them won
+	switch {
+	case c.Accuracy != 0:
+		if logit := math.Log(c.Accuracy / (1 - c.Accuracy)); won && byA {
+			t.judge += logit
+		} else if won {
+			t.judge -= logit
+		}
+	case won && byA:
+		t.a++
+	case won:
+		t.b++
+	}
+	if c.Accuracy == 0 {
+		t.n++
+	}
+	a.pairs[p] = t
+}
+
 // event returns an event about x and y with the evidence between them.
 func (a *Archive) event(kind Kind, x, y *item) Event {
-	p, wins, trials := a.posterior(x, y)
+	e := a.between(x.Image, y.Image)
 	return Event{
 		Kind: kind, Cell: x.cell, Image: x.Image, Other: y.Image,
-		Wins: wins, Trials: trials, Posterior: p,
+		Wins: e.wins, Trials: e.trials, Evidence: e.judges, Posterior: e.posterior(),
 	}
 }
 
@@ -139,8 +178,6 @@ func (a *Archive) replace(at *cell, challenger *item, e Event) {
 	at.elite.how, challenger.how = assay.Challenger, assay.Improved
 	at.elite = challenger
 	at.history = append(at.history, e)
-	a.replacements++
-	a.doubt += 1 - e.Posterior
 }
 
 // strongest returns the challenger most probably better than the elite among
@@ -152,7 +189,7 @@ func (a *Archive) strongest(at *cell, been map[*item]bool) *item {
 		if been[it] {
 			continue
 		}
-		if p, _, _ := a.posterior(it, at.elite); p > top+slack {
+		if p := a.between(it.Image, at.elite.Image).posterior(); p > top+slack {
 			best, top = it, p
 		}
 	}

@@ -37,18 +37,38 @@ func (m *model) position(p []float64) string {
 	return s
 }
 
-// better is P(Bin(n+1, ½) ≤ k) as a fraction, nil without evidence.
+// odds of the judges that the model knows.
+var odds = map[float64]*big.Rat{0.5: big.NewRat(1, 1), 0.6: big.NewRat(3, 2), 0.75: big.NewRat(3, 1), 0.9: big.NewRat(9, 1)}
+
+// better is P(Bin(n+1, ½) ≤ k) of people as a fraction, ½ without evidence, its
+// odds multiplied by those of the judges.
 func (m *model) better(x, y assay.Digest) *big.Rat {
 	k, n := int64(0), int64(0)
+	judges := big.NewRat(1, 1)
 	for _, c := range m.log {
 		if !(c.Left == x && c.Right == y || c.Left == y && c.Right == x) || c.Outcome == assay.Skip {
 			continue
 		}
-		n++
-		if c.Left == x && c.Outcome == assay.Left || c.Right == x && c.Outcome == assay.Right {
-			k++
+		won := c.Left == x && c.Outcome == assay.Left || c.Right == x && c.Outcome == assay.Right
+		lost := c.Left == y && c.Outcome == assay.Left || c.Right == y && c.Outcome == assay.Right
+		switch {
+		case c.Accuracy > 0 && won:
+			judges.Mul(judges, odds[c.Accuracy])
+		case c.Accuracy > 0 && lost:
+			judges.Quo(judges, odds[c.Accuracy])
+		case c.Accuracy > 0:
+		case won:
+			n, k = n+1, k+1
+		default:
+			n++
 		}
 	}
+	p := people(k, n)
+	p.Mul(p, judges)
+	return p.Quo(p, new(big.Rat).Add(p, people(n-k, n))) // 1 − P(≤ k) = P(≤ n−k)
+}
+
+func people(k, n int64) *big.Rat {
 	if n == 0 {
 		return big.NewRat(1, 2)
 	}
@@ -146,7 +166,10 @@ func TestModel(t *testing.T) {
 				if y >= x {
 					y++
 				}
-				c := Comparison{id(x), id(y), outcomes[rng.IntN(len(outcomes))], int64(step)}
+				c := Comparison{Left: id(x), Right: id(y), Outcome: outcomes[rng.IntN(len(outcomes))], Judgment: int64(step)}
+				if seed%2 == 1 { // judges and people
+					c.Accuracy = []float64{0, 0, 0.5, 0.6, 0.75, 0.9}[rng.IntN(6)]
+				}
 				if _, err := a.Compare(c); err != nil {
 					t.Fatal(err)
 				}
@@ -217,7 +240,7 @@ func TestDeterminism(t *testing.T) {
 		}
 		for i := range 200 {
 			x := rng.IntN(60)
-			if _, err := a.Compare(Comparison{id(x), id((x + 1 + rng.IntN(59)) % 60), assay.Left, int64(i)}); err != nil {
+			if _, err := a.Compare(Comparison{Left: id(x), Right: id((x + 1 + rng.IntN(59)) % 60), Outcome: assay.Left, Judgment: int64(i)}); err != nil {
 				t.Fatal(err)
 			}
 		}

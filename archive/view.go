@@ -14,9 +14,10 @@ import (
 // of it against the elite there now.
 type Challenger struct {
 	Member
-	Wins      int     // against the elite
-	Trials    int     // comparisons with the elite, with those that neither won
-	Posterior float64 // that it is better than the elite; 0.5 if never compared
+	Wins      int     // against the elite, by people
+	Trials    int     // comparisons with the elite by people, with those that neither won
+	Posterior float64 // that it is better than the elite, by people and judges; 0.5 if never compared
+	Evidence  float64 // log-odds of judges that it is better than the elite; 0 if none counts
 }
 
 // A Cell is one occupied cell as it stands. Its slices are copies.
@@ -43,8 +44,8 @@ func (a *Archive) Cell(index int) (Cell, bool) {
 		History: slices.Clone(at.history),
 	}
 	for _, it := range at.challengers {
-		p, wins, trials := a.posterior(it, at.elite)
-		c.Challengers = append(c.Challengers, Challenger{it.member(), wins, trials, p})
+		e := a.between(it.Image, at.elite.Image)
+		c.Challengers = append(c.Challengers, Challenger{it.member(), e.wins, e.trials, e.posterior(), e.judges})
 	}
 	return c, true
 }
@@ -135,8 +136,7 @@ type AxisStats struct {
 func (a *Archive) Stats() Stats {
 	s := Stats{
 		Cells: a.grid.cells, NumElites: len(a.cells), Images: len(a.items),
-		Coverage:     float64(len(a.cells)) / float64(a.grid.cells),
-		Replacements: a.replacements, ExpectedFalseReplacements: a.doubt,
+		Coverage: float64(len(a.cells)) / float64(a.grid.cells),
 	}
 	all := make([]float64, 0, len(a.cells))
 	along := make([][]float64, len(a.grid.axes))
@@ -144,6 +144,12 @@ func (a *Archive) Stats() Stats {
 		along[i] = make([]float64, x.Cells)
 	}
 	for _, n := range slices.Sorted(maps.Keys(a.cells)) {
+		for _, e := range a.cells[n].history {
+			if e.Kind == KindImproved { // summed here, so that the order in which cells changed leaves no trace
+				s.Replacements++
+				s.ExpectedFalseReplacements += 1 - e.Posterior
+			}
+		}
 		images := float64(1 + len(a.cells[n].challengers))
 		all = append(all, images)
 		for i, c := range a.grid.Coords(n) {

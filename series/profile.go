@@ -20,6 +20,11 @@ type Profile struct {
 	Incumbent assay.Digest       `json:"incumbent,omitzero"`
 	Decisions []assay.Decision   `json:"decisions"` // as they were told, oldest first
 	Judgments []assay.Judgment   `json:"judgments"` // that show this image, oldest first
+
+	Answers     []assay.Answer `json:"answers"`     // oldest first
+	Comparisons []Weighed      `json:"comparisons"` // by models, that show this image, oldest first
+	Notes       []assay.Note   `json:"notes"`       // about this image, oldest first
+	Trusts      []assay.Trust  `json:"trusts"`      // of the judges that said any of it; a judge without one has not been examined
 }
 
 // Missing is a number that does not exist, and why.
@@ -59,13 +64,46 @@ func (s *Series) Profile(ctx context.Context, id assay.Digest) (Profile, error) 
 		return p, err
 	}
 	all, err := s.facts.Judgments(ctx, s.name)
+	if err != nil {
+		return p, err
+	}
 	for _, j := range all {
 		if j.Left == id || j.Right == id {
 			p.Judgments = append(p.Judgments, j)
 		}
 	}
 	s.sortReadings(p.Readings)
-	return p, err
+	return p, s.heard(ctx, &p, view)
+}
+
+// heard fills in what judges said of the profile's image.
+func (s *Series) heard(ctx context.Context, p *Profile, view *View) (err error) {
+	id := p.Entry.Image
+	if p.Answers, err = s.facts.Answers(ctx, s.name, id); err != nil {
+		return err
+	}
+	if p.Notes, err = s.facts.Notes(ctx, s.name, id, ""); err != nil {
+		return err
+	}
+	spoke := map[assay.Judge]bool{}
+	for _, a := range p.Answers {
+		spoke[a.Judge] = true
+	}
+	for _, n := range p.Notes {
+		spoke[n.Judge] = true
+	}
+	for _, w := range view.Comparisons {
+		if w.A == id || w.B == id {
+			p.Comparisons = append(p.Comparisons, w)
+			spoke[w.Judge] = true
+		}
+	}
+	for _, t := range view.Trusts {
+		if spoke[t.Judge] {
+			p.Trusts = append(p.Trusts, t)
+		}
+	}
+	return nil
 }
 
 // missing lists the instruments that read images, or images with prompts, and

@@ -27,7 +27,7 @@ func (s *Series) votes(ctx context.Context) (*rank.Table, error) {
 	}
 	table := &rank.Table{}
 	for _, j := range all {
-		if j.Withdrawn {
+		if j.Withdrawn || j.Source != "human" { // the ranking is people's
 			continue
 		}
 		b := rank.Ballot{Left: j.Left.String(), Right: j.Right.String(), Outcome: j.Outcome, Rater: j.Rater}

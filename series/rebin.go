@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/archive"
@@ -34,16 +35,25 @@ func (s *Series) Rebin(ctx context.Context, opt RebinOptions) (RebinReport, erro
 	reason := "bounds as given"
 	report.Axes = opt.Axes
 	if len(opt.Axes) == 0 {
-		if report.Axes, report.Notes, err = view.quantileAxes(opt.Lo, opt.Hi); err != nil {
-			return report, fmt.Errorf("series %s: %w", s.name, err)
+		var n int
+		if report.Axes, report.Notes, n, err = s.quantileAxes(view, opt.Lo, opt.Hi); err != nil {
+			return report, err
 		}
-		reason = fmt.Sprintf("bounds at quantiles of %d images", view.count)
+		reason = fmt.Sprintf("bounds at quantiles of %d images", n)
+	}
+	for _, a := range opt.Axes {
+		if _, ok := askedOf(a.Descriptor); !ok {
+			continue // an instrument that is not at hand may have read the images before
+		}
+		if err := s.checkAxis(a); err != nil {
+			return report, err
+		}
 	}
 	grid, err := archive.NewGrid(report.Axes)
 	if err != nil {
 		return report, err
 	}
-	values, err := s.values(ctx, report.Axes)
+	values, err := s.values(ctx, report.Axes, trustsOf(view.Trusts))
 	if err != nil {
 		return report, err
 	}
@@ -55,8 +65,10 @@ func (s *Series) Rebin(ctx context.Context, opt RebinOptions) (RebinReport, erro
 	return report, err
 }
 
-// quantileAxes bounds the present axes by quantiles of the images on the map.
-func (v *View) quantileAxes(lo, hi float64) ([]assay.Axis, []string, error) {
+// quantileAxes bounds the present axes by quantiles of the images that have a
+// value on them, and tells of how many at least. The bounds of answers stay
+// between 0 and 1.
+func (s *Series) quantileAxes(v *View, lo, hi float64) ([]assay.Axis, []string, int, error) {
 	samples := make([]archive.AxisSample, len(v.Grid.Axes))
 	for k, a := range v.Grid.Axes {
 		samples[k] = archive.AxisSample{Descriptor: a.Descriptor, Cells: a.Cells}
@@ -68,35 +80,58 @@ func (v *View) quantileAxes(lo, hi float64) ([]assay.Axis, []string, error) {
 			}
 		}
 	}
-	return archive.FromQuantiles(samples, lo, hi)
+	n := v.count
+	for k, sample := range samples {
+		if n = min(n, len(sample.Values)); len(sample.Values) == 0 {
+			return nil, nil, 0, s.lacksAxis(v.Grid.Axes[k])
+		}
+	}
+	axes, notes, err := archive.FromQuantiles(samples, lo, hi)
+	if err != nil {
+		return nil, nil, 0, fmt.Errorf("series %s: %w", s.name, err)
+	}
+	for k := range axes {
+		if _, ok := askedOf(axes[k].Descriptor); ok {
+			axes[k].Lo, axes[k].Hi = max(axes[k].Lo, 0), min(axes[k].Hi, 1)
+		}
+	}
+	return axes, notes, n, nil
 }
 
 // values reads the descriptors of every image; an image that lacks one has none.
-func (s *Series) values(ctx context.Context, axes []assay.Axis) (map[assay.Digest][]float64, error) {
+func (s *Series) values(ctx context.Context, axes []assay.Axis, t trusts) (map[assay.Digest][]float64, error) {
 	out := map[assay.Digest][]float64{}
-	for k, a := range axes {
-		want, n := s.current(a.Descriptor), 0
-		err := s.facts.SeriesReadings(ctx, s.name, a.Descriptor, func(_ int64, r assay.Reading) error {
-			if want != nil && r.Identity != *want || s.rules().Accepts(r.Identity) != "" {
-				return nil
-			}
-			n++
-			if have := out[r.Image]; len(have) == k {
-				out[r.Image] = append(have, r.Value)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
+	n := make([]int, len(axes))
+	err := s.describe(ctx, axes, t, func(k int, _ int64, image assay.Digest, value float64) {
+		if out[image] == nil {
+			out[image] = nans(len(axes))
 		}
-		if n == 0 {
-			return nil, fmt.Errorf("axis %s: no image of series %s has such a reading that may serve as an axis: %w", a.Descriptor, s.name, assay.ErrNotFound)
+		if math.IsNaN(out[image][k]) { // the first stands
+			out[image][k] = value
+			n[k]++
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for k, a := range axes {
+		if n[k] == 0 {
+			return nil, s.lacksAxis(a)
 		}
 	}
 	for id, v := range out {
-		if len(v) != len(axes) {
+		if slices.ContainsFunc(v, math.IsNaN) {
 			delete(out, id)
 		}
 	}
 	return out, nil
+}
+
+// lacksAxis says that no image has a value on the axis, and why that may be.
+func (s *Series) lacksAxis(a assay.Axis) error {
+	if _, ok := askedOf(a.Descriptor); ok {
+		return fmt.Errorf("axis %s: no image of series %s has an answer that may serve as an axis: by a person, or by a judge that was examined and found fit: %w",
+			a.Descriptor, s.name, assay.ErrNotFound)
+	}
+	return fmt.Errorf("axis %s: no image of series %s has such a reading that may serve as an axis: %w", a.Descriptor, s.name, assay.ErrNotFound)
 }

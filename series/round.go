@@ -141,7 +141,7 @@ func (s *Series) judged(ctx context.Context, rater string) (map[[2]assay.Digest]
 	}
 	seen := map[[2]assay.Digest]bool{}
 	for _, j := range all {
-		if j.Rater == rater && !j.Withdrawn && j.Outcome != assay.Skip {
+		if j.Rater == rater && j.Source == "human" && !j.Withdrawn && j.Outcome != assay.Skip {
 			seen[pairKey(j.Left, j.Right)] = true
 		}
 	}

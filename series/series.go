@@ -29,6 +29,7 @@ type facts interface {
 	measureFacts
 	ruleFacts
 	peopleFacts
+	judgeFacts
 	Version(ctx context.Context, series string) (string, error)
 }
 
@@ -68,6 +69,17 @@ type peopleFacts interface {
 	PutRound(ctx context.Context, r assay.Round) (int64, error)
 	Round(ctx context.Context, id int64) (assay.Round, error)
 	OpenRound(ctx context.Context, series, rater string) (assay.Round, []bool, error)
+}
+
+type judgeFacts interface {
+	PutAnswers(ctx context.Context, answers []assay.Answer) error
+	Answers(ctx context.Context, series string, image assay.Digest) ([]assay.Answer, error)
+	SeriesAnswers(ctx context.Context, series string, fn func(seq int64, a assay.Answer) error) error
+	Question(ctx context.Context, id string) (assay.Question, error)
+	PutComparison(ctx context.Context, c assay.Comparison) (int64, error)
+	Comparisons(ctx context.Context, series string) ([]assay.Comparison, error)
+	PutNote(ctx context.Context, n assay.Note) (int64, error)
+	Notes(ctx context.Context, series string, image assay.Digest, kind string) ([]assay.Note, error)
 }
 
 // Options are the settings of a series. The zero Options is a good choice.

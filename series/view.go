@@ -22,6 +22,9 @@ type View struct {
 	Thresholds []assay.Threshold // one a gate, by name of the gate
 	Archive    *archive.Archive
 
+	Trusts      []assay.Trust // of each judge that was examined, see [Series.Trusts]
+	Comparisons []Weighed     // of all pairs by models, oldest first
+
 	gates   []string
 	reads   []*assay.Identity   // what each gate reads; nil if that is pairs, or nothing yet
 	lacking []string            // by gate: why it reads nothing yet, and the remedy
@@ -101,6 +104,9 @@ func (s *Series) build(ctx context.Context, version string) (*View, error) {
 	if v.Archive, err = archive.New(grid, archive.Options{Tau: s.opt.Tau}); err != nil {
 		return nil, err
 	}
+	if v.Trusts, err = s.Trusts(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.load(ctx, v); err != nil {
 		return nil, err
 	}
@@ -113,7 +119,8 @@ func (s *Series) build(ctx context.Context, version string) (*View, error) {
 // entryWindow is how many entries are read at once.
 const entryWindow = 4096
 
-// load fills the rows from the readings that the grid and the gates stand on.
+// load fills the rows from the readings and answers that the grid and the gates
+// stand on.
 func (s *Series) load(ctx context.Context, v *View) error {
 	for {
 		entries, err := s.facts.Entries(ctx, s.name, int64(len(v.rows)), entryWindow)
@@ -127,17 +134,11 @@ func (s *Series) load(ctx context.Context, v *View) error {
 			break
 		}
 	}
-	for k, axis := range v.Grid.Axes {
-		want := s.current(axis.Descriptor)
-		err := s.facts.SeriesReadings(ctx, s.name, axis.Descriptor, func(seq int64, r assay.Reading) error {
-			if (want == nil || r.Identity == *want) && v.rules.Accepts(r.Identity) == "" {
-				v.row(seq, r.Image).values[k] = r.Value
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
+	err := s.describe(ctx, v.Grid.Axes, trustsOf(v.Trusts), func(k int, seq int64, image assay.Digest, value float64) {
+		v.row(seq, image).values[k] = value
+	})
+	if err != nil {
+		return err
 	}
 	for k := range v.gates {
 		if err := s.loadGate(ctx, v, k); err != nil {
@@ -228,14 +229,20 @@ func (s *Series) current(name string) *assay.Identity {
 	return &id
 }
 
-// replay applies the judgments of people, in order.
+// replay applies what people and then what judges said of pairs, each in order.
+// People come first, so that what a person has upheld no judge of equal weight
+// displaces, whoever spoke first: a click against a judge undoes what it did.
 func (s *Series) replay(ctx context.Context, v *View) error {
 	judgments, err := s.facts.Judgments(ctx, s.name)
 	if err != nil {
 		return err
 	}
+	withdrawn := map[int64]bool{}
 	for _, j := range judgments {
 		if j.Withdrawn {
+			withdrawn[j.ID] = true
+		}
+		if j.Withdrawn || j.Source != "human" { // what a model says counts as a comparison, weighed
 			continue
 		}
 		_, err := v.Archive.Compare(archive.Comparison{Left: j.Left, Right: j.Right, Outcome: j.Outcome, Judgment: j.ID})
@@ -243,6 +250,29 @@ func (s *Series) replay(ctx context.Context, v *View) error {
 			return fmt.Errorf("judgment %d: %w", j.ID, err)
 		}
 	}
+	all, err := s.facts.Comparisons(ctx, s.name)
+	if err != nil {
+		return err
+	}
+	v.Comparisons = weigh(all, withdrawn, trustsOf(v.Trusts))
+	for i := range v.Comparisons {
+		if err := v.hear(&v.Comparisons[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hear applies a model's comparison, if it counts.
+func (v *View) hear(w *Weighed) error {
+	if !w.Counts {
+		return nil
+	}
+	events, err := v.Archive.Compare(archive.Comparison{Left: w.A, Right: w.B, Outcome: w.Outcome, Judgment: w.Judgment, Accuracy: w.Accuracy})
+	if err != nil {
+		return fmt.Errorf("comparison %d: %w", w.ID, err)
+	}
+	w.Decided = len(events) > 0 && events[0].Kind == archive.KindImproved
 	return nil
 }
 
@@ -431,12 +461,8 @@ func (s *Series) ensureGrid(ctx context.Context) error {
 		return err
 	}
 	for _, a := range s.opt.Axes {
-		in, err := s.tools.Find(a.Descriptor)
-		if err != nil {
-			return fmt.Errorf("axis %s: %w", a.Descriptor, err)
-		}
-		if why := s.usable(in); why != "" {
-			return fmt.Errorf("axis %s: %s: %w", a.Descriptor, why, assay.ErrInvalid)
+		if err := s.checkAxis(a); err != nil {
+			return err
 		}
 	}
 	_, err = s.facts.PutGrid(ctx, assay.GridSpec{Series: s.name, Axes: s.opt.Axes, Reason: "bounds as configured", Created: s.opt.Now()})

@@ -48,7 +48,9 @@ func (o Options) Wanted(installed func(name string) bool) []string {
 		names = append(names, s.Instrument, guards()[s.Instrument])
 	}
 	for _, axis := range o.Axes {
-		names = append(names, axis.Descriptor)
+		if _, ok := askedOf(axis.Descriptor); !ok {
+			names = append(names, axis.Descriptor)
+		}
 	}
 	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
 }

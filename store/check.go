@@ -19,7 +19,7 @@ func latest(table, where string) string {
 
 // version is one row of text that changes with every fact a series' views are
 // computed from. Each part is one step into an index. Readings, embeddings,
-// neighbours and withdrawals are taken over all series, so that a fact of
+// neighbours, withdrawals and answers are taken over all series, so that a fact of
 // another series may change the version too: a view is then computed once more
 // than needed, never once too few.
 var version = `SELECT s.id || '@' || s.created
@@ -34,6 +34,9 @@ var version = `SELECT s.id || '@' || s.created
 	|| ' decision ' || coalesce(` + latest("decision", "WHERE series = s.id") + `, '')
 	|| ' judgment ' || coalesce(` + latest("judgment", "WHERE series = s.id") + `, '')
 	|| ' round ' || coalesce(` + latest("round", "WHERE series = s.id") + `, '')
+	|| ' answer ' || coalesce(` + latest("answer", "") + `, '')
+	|| ' comparison ' || coalesce(` + latest("comparison", "WHERE series = s.id") + `, '')
+	|| ' audit ' || coalesce(` + latest("note", "WHERE series = s.id AND kind = 'audit'") + `, '')
 	FROM series s WHERE s.name = $1`
 
 // Version returns 32 hex digits that name the present state of all facts that
@@ -55,8 +58,8 @@ func (db *DB) Version(ctx context.Context, series string) (string, error) {
 
 // Check returns everything that is wrong with the workspace: damage of the
 // database file, references to rows that are not there, places that were
-// skipped, and images whose bytes are missing or have the wrong length. It
-// returns nil if nothing is. It reads the whole database but not the blobs'
+// skipped, comparisons whose judgments say something else, and images whose
+// bytes are missing or have the wrong length. It returns nil if nothing is. It reads the whole database but not the blobs'
 // contents; see [DB.Blob] for those.
 func (db *DB) Check(ctx context.Context) []error {
 	var found []error
@@ -93,6 +96,16 @@ func (db *DB) Check(ctx context.Context) []error {
 		return none, err
 	}, `SELECT s.name, count(*), min(e.seq), max(e.seq) FROM entry e JOIN series s ON s.id = e.series
 		GROUP BY s.id HAVING min(e.seq) <> 1 OR max(e.seq) <> count(*)`)
+	if err != nil {
+		return append(found, err)
+	}
+	_, err = list(ctx, db, func(rows *sql.Rows) (none struct{}, err error) {
+		var comparison, judgment int64
+		err = rows.Scan(&comparison, &judgment)
+		report("comparison", fmt.Sprint(comparison), "its judgment %d says something else or is of another pair", judgment)
+		return none, err
+	}, `SELECT c.id, j.id FROM comparison c JOIN judgment j ON j.id = c.judgment
+		WHERE NOT (j.series = c.series AND j.left_image = c.a AND j.right_image = c.b AND j.outcome = c.outcome AND j.source <> 'human')`)
 	if err != nil {
 		return append(found, err)
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -312,6 +313,13 @@ func testVersion(t *testing.T, db *DB) {
 	j, err := db.PutJudgment(ctx, judgment("s", 1, 2))
 	changes("judgment", err)
 	changes("withdrawal", db.Withdraw(ctx, j))
+	changes("answer", db.PutAnswers(ctx, []assay.Answer{answer("s", 1)}))
+	skip := comparison("s", 1, 2)
+	skip.Outcome = assay.Skip // no judgment comes with it
+	_, err = db.PutComparison(ctx, skip)
+	changes("comparison", err)
+	_, err = db.PutNote(ctx, note("s", 0, "audit"))
+	changes("audit", err)
 
 	before := version()
 	must(t, db.Record(ctx, r))
@@ -323,6 +331,12 @@ func testVersion(t *testing.T, db *DB) {
 	must(t, err)
 	_, err = db.PutJudgment(ctx, judgment("other", 1, 2))
 	must(t, err)
+	must(t, db.PutAnswers(ctx, []assay.Answer{answer("s", 1)}))
+	_, err = db.PutNote(ctx, note("s", 1, "summary")) // no view is computed from it
+	must(t, err)
+	_, err = db.PutNote(ctx, note("other", 0, "audit"))
+	must(t, err)
+	must(t, db.PutCapabilities(ctx, qwen, json.RawMessage(`{}`)))
 	must(t, db.BeginCalls(ctx, []assay.Call{call(1)})) // no view is computed from calls
 	must(t, db.EndCalls(ctx, []assay.CallEnd{callEnd(1)}))
 	same(t, "version after repeats, another series' facts and calls", version(), before)

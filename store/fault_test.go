@@ -346,6 +346,22 @@ func TestCheckFinds(t *testing.T) {
 	}
 }
 
+// A comparison whose judgment was turned round behind the program's back.
+func TestCheckFindsJudgment(t *testing.T) {
+	ctx := t.Context()
+	db := openSQLite(t)
+	fill(t, db, "s", 2)
+	_, err := db.PutComparison(ctx, comparison("s", 1, 2))
+	must(t, err)
+	_, err = db.writer.ExecContext(ctx, `DROP TRIGGER judgment_never_changed; UPDATE judgment SET outcome = 'right', grade = 1`)
+	must(t, err)
+	errs := db.Check(ctx)
+	var ce *CorruptError
+	if len(errs) != 1 || !errors.As(errs[0], &ce) || ce.Table != "comparison" || ce.Key != "1" {
+		t.Errorf("Check found %v, want a CorruptError of comparison 1", errs)
+	}
+}
+
 func TestDamagedDatabase(t *testing.T) {
 	dir := t.TempDir()
 	db, err := Open(t.Context(), dir, Options{})

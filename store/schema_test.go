@@ -41,6 +41,14 @@ var valid = map[string]columns{
 		"propensity": 0.5, "latency": 0, "created": 1},
 	"withdrawal": {"judgment": 1, "created": 1},
 	"judge":      {"name": "x", "api": "openai", "endpoint": "", "model": "m", "family": "", "protocol": 1},
+	"question": {"name": "x", "version": "1", "dimension": "d", "text": "Is it?", "good": "yes", "kind": "", "scope": "image", "needs": "[]",
+		"twin_of": "", "expect": ""},
+	"answer": {"series": 1, "image": 2, "text": make([]byte, 32), "judge": 1, "question": 1, "method": "logprobs", "p": 0.5, "low": 0.25, "high": 0.75,
+		"coverage": 1.0, "samples": 5, "yes": 2, "abstained": "", "repeat": 0, "void": "", "created": 1},
+	"comparison": {"series": 1, "judge": 1, "a": 1, "b": 2, "criterion": "c", "first_order": "{}", "second_order": "{}", "p": 0.6, "margin": 0.1,
+		"outcome": "left", "reason": "", "flags": "[]", "judgment": 3, "created": 1},
+	"note":       {"series": 1, "image": 1, "judge": 1, "kind": "summary", "body": "{}", "created": 1},
+	"capability": {"judge": 1, "body": "{}", "created": 1},
 	"call":       {"key": make([]byte, 32), "judge": 1, "most_tokens": 0, "most_cost": 0.0, "begun": 1},
 	"call_end": {"call": 2, "reply": "{}", "error": nil, "attempts": 0, "sent": 1, "received": 0, "cached": 1, "cost": 0.0, "latency": 0,
 		"ended": 1},
@@ -169,6 +177,65 @@ var broken = []struct {
 	{"judge_person_is_bare", "judge", columns{"api": "", "model": ""}},
 	{"judge_person_is_bare", "judge", columns{"api": "", "model": "", "protocol": 0, "family": "f"}},
 	{"judge_protocol_not_negative", "judge", columns{"protocol": -1}},
+	{"question_once", "question", columns{"name": "composition.subject", "version": "0123456789ab"}},
+	{"question_named", "question", columns{"name": ""}},
+	{"question_named", "question", columns{"version": ""}},
+	{"question_named", "question", columns{"dimension": ""}},
+	{"question_named", "question", columns{"text": ""}},
+	{"question_good_known", "question", columns{"good": "maybe"}},
+	{"question_scope_known", "question", columns{"scope": "series"}},
+	{"question_expect_known", "question", columns{"expect": "maybe"}},
+	{"question_needs_array", "question", columns{"needs": "{}"}},
+	{"question_needs_array", "question", columns{"needs": "["}},
+	{"answer_once", "answer", columns{"image": 1, "text": nil}},
+	{"answer_text_is_sha256", "answer", columns{"text": []byte{}}},
+	{"answer_method_known", "answer", columns{"method": "verbal"}},
+	{"answer_p_or_abstained", "answer", columns{"p": nil, "low": nil, "high": nil}},
+	{"answer_p_or_abstained", "answer", columns{"abstained": "cannot tell"}},
+	{"answer_p_has_method", "answer", columns{"method": ""}},
+	{"answer_bounds_with_p", "answer", columns{"low": nil}},
+	{"answer_bounds_with_p", "answer", columns{"p": nil, "abstained": "cannot tell"}},
+	{"answer_p_probability", "answer", columns{"p": 1.5}},
+	{"answer_bounds_probabilities", "answer", columns{"low": -0.5}},
+	{"answer_bounds_probabilities", "answer", columns{"high": 1.5}},
+	{"answer_bounds_probabilities", "answer", columns{"low": 0.8, "high": 0.7}},
+	{"answer_coverage_share", "answer", columns{"coverage": 1.5}},
+	{"answer_yes_of_samples", "answer", columns{"yes": 6}},
+	{"answer_repeat_not_negative", "answer", columns{"repeat": -1}},
+	{"answer_created_known", "answer", columns{"created": 0}},
+	{"FOREIGN KEY", "answer", columns{"image": 4}},
+	{"FOREIGN KEY", "answer", columns{"judge": 9}},
+	{"FOREIGN KEY", "answer", columns{"question": 9}},
+	{"comparison_of_two", "comparison", columns{"b": 1, "outcome": "skip", "reason": "r", "judgment": nil}},
+	{"comparison_criterion_named", "comparison", columns{"criterion": ""}},
+	{"comparison_orders_objects", "comparison", columns{"first_order": "[]"}},
+	{"comparison_orders_objects", "comparison", columns{"second_order": "{"}},
+	{"comparison_p_probability", "comparison", columns{"p": 1.5}},
+	{"comparison_margin_half", "comparison", columns{"margin": 0.6}},
+	{"comparison_outcome_known", "comparison", columns{"outcome": "both_bad", "judgment": nil}},
+	{"comparison_outcome_fits_p", "comparison", columns{"p": 0.5}},
+	{"comparison_skip_has_reason", "comparison", columns{"outcome": "skip", "judgment": nil}},
+	{"comparison_flags_array", "comparison", columns{"flags": "{}"}},
+	{"comparison_judgment_unless_skip", "comparison", columns{"judgment": nil}},
+	{"comparison_judgment_unless_skip", "comparison", columns{"outcome": "skip", "reason": "r", "judgment": 99}},
+	{"comparison_judgment_once", "comparison", columns{"judgment": 4}},
+	{"comparison_judgment_agrees", "comparison", columns{"outcome": "tie"}},
+	{"comparison_judgment_agrees", "comparison", columns{"b": 3}},
+	{"comparison_judgment_agrees", "comparison", columns{"judgment": 1}}, // a person's
+	{"comparison_created_known", "comparison", columns{"created": 0}},
+	{"FOREIGN KEY", "comparison", columns{"judgment": 99}},
+	{"FOREIGN KEY", "comparison", columns{"judge": 9}},
+	{"FOREIGN KEY", "comparison", columns{"a": 4, "outcome": "skip", "reason": "r", "judgment": nil}},
+	{"FOREIGN KEY", "comparison", columns{"b": 4, "outcome": "skip", "reason": "r", "judgment": nil}},
+	{"note_kind_named", "note", columns{"kind": ""}},
+	{"note_body_json", "note", columns{"body": "{"}},
+	{"note_created_known", "note", columns{"created": 0}},
+	{"FOREIGN KEY", "note", columns{"image": 4}},
+	{"FOREIGN KEY", "note", columns{"judge": 9}},
+	{"capability_body_object", "capability", columns{"body": "[]"}},
+	{"capability_body_object", "capability", columns{"body": "{"}},
+	{"capability_created_known", "capability", columns{"created": 0}},
+	{"FOREIGN KEY", "capability", columns{"judge": 9}},
 	{"call_key_is_sha256", "call", columns{"key": make([]byte, 31)}},
 	{"call_most_tokens_not_negative", "call", columns{"most_tokens": -1}},
 	{"call_most_cost_finite", "call", columns{"most_cost": math.Inf(1)}},
@@ -206,6 +273,9 @@ var uniques = map[string]string{
 	"round_pair_once":           "UNIQUE constraint failed: round_pair.round, round_pair.left_image, round_pair.right_image",
 	"withdrawal_once":           "UNIQUE constraint failed: withdrawal.judgment",
 	"judge_once":                "UNIQUE constraint failed: judge.name, judge.api, judge.endpoint, judge.model, judge.family, judge.protocol",
+	"question_once":             "UNIQUE constraint failed: question.name, question.version",
+	"answer_once":               "UNIQUE constraint failed: index 'answer_once'",
+	"comparison_judgment_once":  "UNIQUE constraint failed: comparison.judgment",
 }
 
 // furnish gives db the rows that valid and broken refer to: series s (1) with
@@ -233,6 +303,17 @@ func furnish(t *testing.T, db *DB) {
 		must(t, err)
 	}
 	must(t, db.Withdraw(ctx, 2))
+	// By a model, in no comparison's name: judgment 3. Then one that has its: 4.
+	_, err = db.PutJudgment(ctx, assay.Judgment{Series: "s", Rater: "m", Source: "vlm:m", Left: pictureID(1), Right: pictureID(2), Outcome: assay.Left, Grade: -1})
+	must(t, err)
+	_, err = db.PutComparison(ctx, comparison("s", 1, 2))
+	must(t, err)
+	a := answer("s", 1)
+	a.Text = assay.Digest{}
+	must(t, db.PutAnswers(ctx, []assay.Answer{a}))
+	_, err = db.PutNote(ctx, note("s", 1, "summary"))
+	must(t, err)
+	must(t, db.PutCapabilities(ctx, qwen, []byte(`{}`)))
 	must(t, db.BeginCalls(ctx, []assay.Call{call(1), call(2)}))
 	must(t, db.EndCalls(ctx, []assay.CallEnd{callEnd(1)}))
 }

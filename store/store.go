@@ -1,14 +1,15 @@
 // Package store is the one durable place: it keeps facts (images, readings,
-// decisions, judgments) and the images' bytes, and never loses what it has
+// answers, decisions, judgments) and the images' bytes, and never loses what it has
 // acknowledged.
 //
 // Facts are appended, never changed: the schema forbids it. A method that
 // returns without error has its rows on the disk, synced. One that returns an
 // error has added no row; only when the disk itself fails while syncing may its
 // rows appear after all, whole. Writing again what is there adds nothing,
-// except where a method returns a number: PutThreshold, PutGrid, PutRound and
-// PutJudgment outside rounds append each time, and so does BeginCalls. Methods
-// are safe for use by many goroutines and, on one machine, many processes.
+// except where a method returns a number: PutThreshold, PutGrid, PutRound,
+// PutComparison, PutNote and PutJudgment outside rounds append each time, and so
+// do PutCapabilities and BeginCalls. Methods are safe for use by many goroutines
+// and, on one machine, many processes.
 //
 // Missing names give errors wrapping [assay.ErrNotFound], facts that no rule
 // allows [assay.ErrInvalid], facts that contradict an earlier one
@@ -121,6 +122,7 @@ type tx struct {
 	images     map[assay.Digest]int64
 	series     map[string]int64
 	judges     map[assay.Judge]int64
+	questions  map[string]knownQuestion // by "id@version"
 }
 
 // write runs fn in one immediate transaction and commits it durably, or changes
@@ -137,6 +139,7 @@ func (db *DB) write(ctx context.Context, fn func(*tx) error) error {
 		images:     make(map[assay.Digest]int64),
 		series:     make(map[string]int64),
 		judges:     make(map[assay.Judge]int64),
+		questions:  make(map[string]knownQuestion),
 	}
 	if err := fn(t); err != nil {
 		begun.Rollback() // the first error is the one to tell; an undone transaction leaves nothing
