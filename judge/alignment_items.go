@@ -157,73 +157,91 @@ type part struct {
 	id, text string
 	content  []string // stems of its content words
 	needs    []*part
-	order    int // visited: 0 not, 1 being, 2 done
-	circle   bool
+	circle   bool // needs itself, by way of others
+	state    partState
 }
+
+// A partState says what became of a part.
+type partState int
+
+const (
+	waiting partState = iota
+	asked             // it is among the questions
+	refused           // it is not, for want of room
+)
 
 // promptQuestions makes the questions of a prompt's parts.
 func promptQuestions(prompt string, items []item) PromptQuestions {
 	out := PromptQuestions{Prompt: prompt, Questions: []assay.Question{root(prompt)}}
-	drop := func(phrase, why string) {
-		out.Dropped = append(out.Dropped, Dropped{cutText(phrase, 200), why})
+	parts := out.parts(items)
+	covered := map[string]bool{}
+	for _, p := range parts {
+		if p.circle {
+			out.drop(p.Phrase, "needs itself, by way of others")
+			continue
+		}
+		out.add(p, covered)
 	}
-	words := stemsOf(prompt)
+	out.Coverage, out.Uncovered = coverage(prompt, covered)
+	return out
+}
+
+func (out *PromptQuestions) drop(phrase, why string) {
+	out.Dropped = append(out.Dropped, Dropped{cutText(phrase, 200), why})
+}
+
+// parts returns the parts that items make, each once, linked with those they need,
+// and drops the other items.
+func (out *PromptQuestions) parts(items []item) []*part {
+	words := stemsOf(out.Prompt)
 	byNumber, byID, all := map[int]*part{}, map[string]*part{}, map[int]bool{}
 	for _, it := range items {
 		all[it.ID] = true
 	}
 	var parts []*part
 	for _, it := range items {
-		p, why := partOf(it, prompt, words)
+		p, why := partOf(it, out.Prompt, words)
 		if at := slices.IndexFunc(it.Needs, func(n int) bool { return !all[n] }); why == "" && at >= 0 {
 			why = fmt.Sprintf("needs number %d, which there is not", it.Needs[at])
 		}
 		if why != "" {
-			drop(it.Phrase, why)
+			out.drop(it.Phrase, why)
 			continue
 		}
 		if first := byID[p.id]; first != nil {
 			byNumber[it.ID] = first // what needs this one needs the first
-			drop(it.Phrase, "named twice")
+			out.drop(it.Phrase, "named twice")
 			continue
 		}
 		byNumber[it.ID], byID[p.id] = p, p
 		parts = append(parts, p)
 	}
 	connect(parts, byNumber)
-	covered := map[string]bool{}
-	var add func(p *part)
-	add = func(p *part) {
-		if p.order != 0 || p.circle {
-			return
-		}
-		p.order = 1
-		q := promptQuestion(p.id, p.text)
-		for _, need := range p.needs {
-			if add(need); need.order == 2 {
-				q.Needs = append(q.Needs, "alignment."+need.id)
-			}
-		}
-		if len(out.Questions) == MaxPromptQuestions {
-			drop(p.Phrase, fmt.Sprintf("more than %d questions", MaxPromptQuestions))
-			p.order = 3
-			return
-		}
-		p.order = 2
-		out.Questions = append(out.Questions, q)
-		for _, stem := range p.content {
-			covered[stem] = true
+	return parts
+}
+
+// add appends the question of p after those it needs, as far as there is room, and
+// enters the words it covers.
+func (out *PromptQuestions) add(p *part, covered map[string]bool) {
+	if p.state != waiting || p.circle {
+		return
+	}
+	p.state = refused // until it is in
+	q := promptQuestion(p.id, p.text)
+	for _, need := range p.needs {
+		if out.add(need, covered); need.state == asked {
+			q.Needs = append(q.Needs, "alignment."+need.id)
 		}
 	}
-	for _, p := range parts {
-		if p.circle {
-			drop(p.Phrase, "needs itself, by way of others")
-			continue
-		}
-		add(p)
+	if len(out.Questions) == MaxPromptQuestions {
+		out.drop(p.Phrase, fmt.Sprintf("more than %d questions", MaxPromptQuestions))
+		return
 	}
-	out.Coverage, out.Uncovered = coverage(prompt, covered)
-	return out
+	p.state = asked
+	out.Questions = append(out.Questions, q)
+	for _, stem := range p.content {
+		covered[stem] = true
+	}
 }
 
 // connect links parts with those they need: those the judge says, and the
