@@ -16,7 +16,7 @@ import (
 )
 
 // quiet asks nothing twice and mixes nothing in.
-var quiet = Options{RepeatRate: -1}
+var quiet = Options{RepeatRate: -1, ControlRate: -1, Batch: true}
 
 func handQuestions() []assay.Question {
 	hands := question("hands", "Are there hands?")
@@ -155,7 +155,7 @@ func TestChecklistScopes(t *testing.T) {
 	}
 	// In a batch the controls do not go down with a question that cannot be put.
 	m, _ = model(canSchema, answering(nil))
-	answers, err = Checklist(t.Context(), m, subject("a"), qs[:1], Options{Controls: testControls, RepeatRate: -1})
+	answers, err = Checklist(t.Context(), m, subject("a"), qs[:1], Options{Controls: testControls, RepeatRate: -1, Batch: true})
 	if err != nil || len(answers) != 3 || !answers[1].Belief.Known() || !answers[2].Belief.Known() {
 		t.Errorf("%+v %v", answers, err)
 	}
@@ -175,7 +175,7 @@ func steered(r vlm.Request) (vlm.Reply, error) {
 func TestChecklistControls(t *testing.T) {
 	for name, can := range map[string]vlm.Capabilities{"logprobs": canLogProbs, "batch": canSchema, "single draws": canNothing} {
 		t.Run(name, func(t *testing.T) {
-			opt := Options{Controls: testControls, RepeatRate: -1, Samples: 2}
+			opt := Options{Controls: testControls, RepeatRate: -1, Samples: 2, Batch: name == "batch"}
 			m, f := model(can, answering(nil))
 			answers, err := Checklist(t.Context(), m, subject("a"), handQuestions(), opt)
 			if err != nil {
@@ -301,7 +301,7 @@ func TestChecklistRates(t *testing.T) {
 func TestChecklistIsRepeatable(t *testing.T) {
 	run := func(can vlm.Capabilities, seed uint64, repeat int, rate float64) []string {
 		m, f := model(can, answering(map[string]float64{"not fine": 0.2}))
-		opt := Options{Seed: seed, Repeat: repeat, Controls: testControls, TwinRate: .5, RepeatRate: rate}
+		opt := Options{Batch: can.Schema, Seed: seed, Repeat: repeat, Controls: testControls, TwinRate: .5, RepeatRate: rate}
 		if _, err := Checklist(t.Context(), m, subject("a"), manyQuestions(40), opt); err != nil {
 			t.Fatal(err)
 		}
@@ -348,15 +348,15 @@ func TestChecklistFailure(t *testing.T) {
 		fail int // the request that fails
 		want func(answers []assay.Answer) bool
 	}{
-		"one by one": {canLogProbs, Options{Parallel: 1, RepeatRate: -1}, 11, func(a []assay.Answer) bool { return len(a) == 10 }},
+		"one by one": {canLogProbs, Options{Parallel: 1, RepeatRate: -1, ControlRate: -1}, 11, func(a []assay.Answer) bool { return len(a) == 10 }},
 		"while the controls are open": {canLogProbs, Options{Parallel: 1, RepeatRate: -1, Controls: testControls, ControlRate: .001}, 2,
 			func(a []assay.Answer) bool { return len(a) == 1 && a[0].Question.Expect != "" }},
 		"after the controls": {canLogProbs, Options{Parallel: 1, RepeatRate: -1, Controls: testControls, ControlRate: .001}, 6,
 			func(a []assay.Answer) bool { return len(a) == 5 }},
-		"batches": {canSchema, Options{Parallel: 1, RepeatRate: -1}, 8, func(a []assay.Answer) bool { return len(a) == 10 }},
-		"batches while a control is open": {canSchema, Options{Parallel: 1, RepeatRate: -1, Controls: testControls, ControlRate: .001}, 8,
+		"batches": {canSchema, Options{Parallel: 1, RepeatRate: -1, ControlRate: -1, Batch: true}, 8, func(a []assay.Answer) bool { return len(a) == 10 }},
+		"batches while a control is open": {canSchema, Options{Parallel: 1, RepeatRate: -1, Controls: testControls, ControlRate: .001, Batch: true}, 8,
 			func(a []assay.Answer) bool { return len(a) == 1 && a[0].Question.Expect != "" }},
-		"at once": {canLogProbs, Options{Parallel: 8, RepeatRate: -1}, 11, func(a []assay.Answer) bool { return len(a) >= 10 && len(a) <= 10+7 }},
+		"at once": {canLogProbs, Options{Parallel: 8, RepeatRate: -1, ControlRate: -1}, 11, func(a []assay.Answer) bool { return len(a) >= 10 && len(a) <= 10+7 }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, f := model(c.can, nil)
@@ -488,7 +488,7 @@ func TestParallelIsBounded(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		return says("yes"), nil
 	})
-	if _, err := Checklist(t.Context(), m, subject("a"), manyQuestions(20), Options{Parallel: 3}); err != nil {
+	if _, err := Checklist(t.Context(), m, subject("a"), manyQuestions(20), Options{Parallel: 3, ControlRate: -1}); err != nil {
 		t.Fatal(err)
 	}
 	if f.top != 3 {

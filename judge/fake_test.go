@@ -158,7 +158,7 @@ func truthful(q string) (p float64, ok bool) {
 // subject is a picture of its own.
 func subject(name string) Subject {
 	data := []byte("picture " + name)
-	return Subject{Image: assay.DigestOf([]byte("original " + name)), Sent: &vlm.Image{
+	return Subject{Image: assay.DigestOf([]byte("original " + name)), Pixels: Pixels{Width: 64, Height: 48, Colours: 9}, Sent: &vlm.Image{
 		Data: data, MIME: "image/png", Digest: assay.DigestOf(data), Width: 64, Height: 48}}
 }
 
@@ -185,3 +185,8 @@ func near(t *testing.T, what string, got, want, tolerance float64) {
 		t.Errorf("%s = %.6g, want %.6g ± %g", what, got, want, tolerance)
 	}
 }
+
+// A silentAsker keeps nothing, for timing.
+type silentAsker struct{}
+
+func (silentAsker) Ask(context.Context, vlm.Request) (vlm.Reply, error) { return pYes(.9), nil }

@@ -10,7 +10,7 @@ import (
 	"github.com/gen-emerge/assay/judge/vlm"
 )
 
-func token(text string, pairs ...any) vlm.Token {
+func at(text string, pairs ...any) vlm.Token {
 	t := vlm.Token{Text: text}
 	for i := 0; i < len(pairs); i += 2 {
 		t.Top = append(t.Top, vlm.Alternative{Text: pairs[i].(string), LogProb: pairs[i+1].(float64)})
@@ -32,31 +32,31 @@ func TestReadYes(t *testing.T) {
 		coverage  float64
 		abstained string // how the reason begins
 	}{
-		{"spellings are summed", reply("Yes", token("Yes", "Yes", ln(.4), " yes", ln(.2), "YES", ln(.1), "No", ln(.2), "ĠNo", ln(.05))), .7 / .95, .95, ""},
-		{"marks of tokenizers and punctuation", reply("yes", token("▁Yes", "▁Yes", ln(.5), "**No", ln(.3), "\"yes\".", ln(.1))), .6 / .9, .9, ""},
-		{"another language", reply("Ja", token("Ja", "Ja", ln(.6), "Nein", ln(.3))), .6 / .9, .9, ""},
-		{"a newline first", reply("\nYes", token("\n", "\n", ln(.9), "Yes", ln(.05)), token("Yes", "Yes", ln(.8), "No", ln(.2))), .8, 1, ""},
-		{"a quote and a bold mark first", reply("\"**No", token("\"", "\"", ln(.9)), token("**", "**", ln(.9)), token("No", "No", ln(.75), "Yes", ln(.25))), .25, 1, ""},
-		{"a special token first", reply("Yes", token("<|begin|>", "<|begin|>", ln(.99)), token("Yes", "Yes", ln(.9), "No", ln(.1))), .9, 1, ""},
-		{"the answer's top is enough though a newline was drawn", reply("\n", token("\n", "Yes", ln(.7), "\n", ln(.3)), token("No", "No", ln(1-1e-9))), 1, .7, ""},
-		{"a fourth position is not looked at", reply("\n\n\nYes", token("\n", "\n", ln(.9)), token("\n", "\n", ln(.9)), token("\n", "\n", ln(.9)), token("Yes", "Yes", ln(.9))), 0, 0, "no answer: no yes or no with probabilities among the first 3"},
-		{"no after a word is no answer", reply("There is no", token("There", "There", ln(.9)), token(" is", " is", ln(.9)), token(" no", " no", ln(.9))), 0, 0, `no answer: yes and no have 0 %`},
-		{"coverage below a half", reply("I", token("I", "I", ln(.6), "Yes", ln(.3), "No", ln(.1))), 0, .4, `no answer: yes and no have 40 %`},
-		{"unsure", reply("unsure", token("uns", "uns", ln(.7), "Yes", ln(.2), "No", ln(.1)), token("ure", "ure", -1e-9)), 0, .3, "cannot tell"},
-		{"unsure in one token", reply("Unsure", token("Unsure", "Unsure", ln(.9), "Yes", ln(.1))), 0, .1, "cannot tell"},
-		{"sentinels are missing", reply("Yes", token("Yes", "Yes", ln(.9), "No", -9999.0, "no", math.Inf(-1), " no", math.NaN(), "nO", 3.0)), 1, .9, ""},
-		{"only a sentinel", reply("Yes", token("Yes", "Yes", -9999.0)), 0, 0, "no answer: the server gave no probabilities"},
-		{"omitted probabilities look like certainties", reply("Yes", token("Yes", "Yes", 0.0, "No", 0.0, "Maybe", 0.0)), 0, 0, "no answer: the server gave no probabilities"},
-		{"one omitted probability beside real ones", reply("Yes", token("Yes", "No", 0.0, "Yes", ln(.8), " yes", ln(.1))), 1, .9, ""},
-		{"a lone certainty", reply("Yes", token("Yes", "Yes", 0.0)), 0, 0, "no answer: the server gave no probabilities"},
-		{"a certainty with its alternatives", reply("Yes", token("Yes", "Yes", 0.0, "No", -20.0, "yes", -21.0)), 1, 1, ""},
+		{"spellings are summed", reply("Yes", at("Yes", "Yes", ln(.4), " yes", ln(.2), "YES", ln(.1), "No", ln(.2), "ĠNo", ln(.05))), .7 / .95, .95, ""},
+		{"marks of tokenizers and punctuation", reply("yes", at("▁Yes", "▁Yes", ln(.5), "**No", ln(.3), "\"yes\".", ln(.1))), .6 / .9, .9, ""},
+		{"another language", reply("Ja", at("Ja", "Ja", ln(.6), "Nein", ln(.3))), .6 / .9, .9, ""},
+		{"a newline first", reply("\nYes", at("\n", "\n", ln(.9), "Yes", ln(.05)), at("Yes", "Yes", ln(.8), "No", ln(.2))), .8, 1, ""},
+		{"a quote and a bold mark first", reply("\"**No", at("\"", "\"", ln(.9)), at("**", "**", ln(.9)), at("No", "No", ln(.75), "Yes", ln(.25))), .25, 1, ""},
+		{"a special token first", reply("Yes", at("<|begin|>", "<|begin|>", ln(.99)), at("Yes", "Yes", ln(.9), "No", ln(.1))), .9, 1, ""},
+		{"the answer's top is enough though a newline was drawn", reply("\n", at("\n", "Yes", ln(.7), "\n", ln(.3)), at("No", "No", ln(1-1e-9))), 1, .7, ""},
+		{"a fourth position is not looked at", reply("\n\n\nYes", at("\n", "\n", ln(.9)), at("\n", "\n", ln(.9)), at("\n", "\n", ln(.9)), at("Yes", "Yes", ln(.9))), 0, 0, "no answer: no yes or no with probabilities among the first 3"},
+		{"no after a word is no answer", reply("There is no", at("There", "There", ln(.9)), at(" is", " is", ln(.9)), at(" no", " no", ln(.9))), 0, 0, `no answer: yes and no have 0 %`},
+		{"coverage below a half", reply("I", at("I", "I", ln(.6), "Yes", ln(.3), "No", ln(.1))), 0, .4, `no answer: yes and no have 40 %`},
+		{"unsure", reply("unsure", at("uns", "uns", ln(.7), "Yes", ln(.2), "No", ln(.1)), at("ure", "ure", -1e-9)), 0, .3, "cannot tell"},
+		{"unsure in one token", reply("Unsure", at("Unsure", "Unsure", ln(.9), "Yes", ln(.1))), 0, .1, "cannot tell"},
+		{"sentinels are missing", reply("Yes", at("Yes", "Yes", ln(.9), "No", -9999.0, "no", math.Inf(-1), " no", math.NaN(), "nO", 3.0)), 1, .9, ""},
+		{"only a sentinel", reply("Yes", at("Yes", "Yes", -9999.0)), 0, 0, "no answer: the server gave no probabilities"},
+		{"omitted probabilities look like certainties", reply("Yes", at("Yes", "Yes", 0.0, "No", 0.0, "Maybe", 0.0)), 0, 0, "no answer: the server gave no probabilities"},
+		{"one omitted probability beside real ones", reply("Yes", at("Yes", "No", 0.0, "Yes", ln(.8), " yes", ln(.1))), 1, .9, ""},
+		{"a lone certainty", reply("Yes", at("Yes", "Yes", 0.0)), 0, 0, "no answer: the server gave no probabilities"},
+		{"a certainty with its alternatives", reply("Yes", at("Yes", "Yes", 0.0, "No", -20.0, "yes", -21.0)), 1, 1, ""},
 		{"chosen outside the list", vlm.Reply{Text: "No", Tokens: []vlm.Token{{Text: "No", LogProb: new(ln(.3)), Top: []vlm.Alternative{{Text: "Yes", LogProb: ln(.6)}}}}}, .6 / .9, .9, ""},
 		{"no log-probabilities", reply("Yes"), 0, 0, "no answer: the server gave no probabilities"},
 		{"tokens without any", reply("Yes", vlm.Token{Text: "Yes"}), 0, 0, "no answer: the server gave no probabilities"},
 		{"empty", vlm.Reply{Finish: "length"}, 0, 0, "no answer: the server gave no probabilities"},
-		{"refusal", vlm.Reply{Refusal: "I can't\nhelp with that", Tokens: []vlm.Token{token("Yes", "Yes", ln(.9))}}, 0, 0, "refused: I can't help with that"},
+		{"refusal", vlm.Reply{Refusal: "I can't\nhelp with that", Tokens: []vlm.Token{at("Yes", "Yes", ln(.9))}}, 0, 0, "refused: I can't help with that"},
 		{"filter", vlm.Reply{Finish: "filter"}, 0, 0, "refused: the server's filter"},
-		{"a refusal in words", reply("I'm sorry,", token("I'm", "I'm", ln(.9), "Yes", ln(.05))), 0, .05, "refused: I'm sorry,"},
+		{"a refusal in words", reply("I'm sorry,", at("I'm", "I'm", ln(.9), "Yes", ln(.05))), 0, .05, "refused: I'm sorry,"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := ReadYes(c.reply)
@@ -82,14 +82,14 @@ func TestReadYes(t *testing.T) {
 // What a list leaves out bounds P: at most the least listed probability for
 // each spelling that is not there, and at most what is left of 1.
 func TestReadYesBounds(t *testing.T) {
-	b := ReadYes(reply("Yes", token("Yes", "Yes", ln(.90), " Yes", ln(.05), "Sure", ln(.004))))
+	b := ReadYes(reply("Yes", at("Yes", "Yes", ln(.90), " Yes", ln(.05), "Sure", ln(.004))))
 	near(t, "P", b.P, 1, 0)
 	// six spellings of no at 0.004 are 0.024, all within the 0.046 left
 	near(t, "low", b.Low, .95/(.95+.024), 1e-12)
 	near(t, "high", b.High, 1, 0)
-	b = ReadYes(reply("Yes", token("Yes", "Yes", ln(.90), "Sure", ln(.09))))
+	b = ReadYes(reply("Yes", at("Yes", "Yes", ln(.90), "Sure", ln(.09))))
 	near(t, "low, all that is left", b.Low, .90/(.90+.01), 1e-9)
-	b = ReadYes(reply("No", token("No", "No", ln(.6), "Yes", ln(.4))))
+	b = ReadYes(reply("No", at("No", "No", ln(.6), "Yes", ln(.4))))
 	near(t, "low, nothing left", b.Low, .4, 1e-12)
 	near(t, "high, nothing left", b.High, .4, 1e-12)
 }
@@ -194,7 +194,7 @@ func TestMergeTwin(t *testing.T) {
 }
 
 func FuzzReadYes(f *testing.F) {
-	for _, r := range []vlm.Reply{pYes(.7), says("yes"), reply("Yes", token("Yes", "Yes", 0.0, "No", -9999.0)), {Refusal: "no"}} {
+	for _, r := range []vlm.Reply{pYes(.7), says("yes"), reply("Yes", at("Yes", "Yes", 0.0, "No", -9999.0)), {Refusal: "no"}} {
 		text, err := json.Marshal(r)
 		if err != nil {
 			f.Fatal(err)
