@@ -61,10 +61,8 @@ func (o AuditOptions) filled() (AuditOptions, error) {
 		return o, fmt.Errorf("examination: %d calls, %d for the foil, %d at once: at least %d, 0 and 1 are needed: %w",
 			o.Calls, o.FoilCalls, o.Parallel, leastCalls, assay.ErrInvalid)
 	}
-	ask := o.Ask
-	ask.Parallel, ask.Seed, ask.Now = 1, o.Seed, o.Now // the examination itself runs in parallel
-	var err error
-	o.Ask, err = ask.filled()
+	o.Ask.Parallel, o.Ask.Seed, o.Ask.Now = 1, o.Seed, o.Now // the examination itself runs in parallel
+	_, err := o.Ask.filled()                                 // only to refuse early: filling twice would forget what was switched off
 	return o, err
 }
 

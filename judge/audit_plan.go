@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/judge/vlm"
@@ -67,7 +68,7 @@ const (
 	knownShare  = 0.1 // of the calls, for questions with known answers
 	goodPairs   = 60  // pairs that show a judge right in 7 of 10 to be better than a coin
 	mostOwn     = 20  // pairs for self-preference
-	grossPairs  = 4   // where people's pairs measure the accuracy
+	grossPairs  = 6   // where people's pairs measure the accuracy; a coin fails in 9 of 10
 	mostGross   = 40  // where nothing else does
 	mostMild    = 10
 	twinCount   = 3 // a judge that always says yes fails at 3
@@ -132,10 +133,6 @@ func (d *drawer) afford(n, price int) int {
 // pair of pictures once: those that the judge may decide in use, and those in
 // which exactly one side is of its own family.
 func (d *drawer) humanPairs() (clean, own []HumanPair) {
-	if !d.m.Can.ManyImages && len(d.mat.Pairs) > 0 {
-		d.leftOut = append(d.leftOut, "it takes one picture at a time, so it compares none")
-		return nil, nil
-	}
 	type keyed struct {
 		HumanPair
 		key float64
@@ -173,7 +170,9 @@ func (d *drawer) humanPairs() (clean, own []HumanPair) {
 }
 
 // kin reports whether a picture was made by a model of the judge's makers.
-func (d *drawer) kin(s Subject) bool { return s.Family != "" && s.Family == d.m.Family }
+func (d *drawer) kin(s Subject) bool {
+	return s.Family != "" && strings.EqualFold(s.Family, d.m.Family)
+}
 
 // drawKnowns draws as many known yes as known no, half of them cards and half
 // questions about pictures of the series, where there are both.
@@ -242,7 +241,7 @@ func (d *drawer) shuffled(s []Subject) []Subject {
 
 // drawDegraded draws pictures against degraded copies of themselves.
 func (d *drawer) drawDegraded() error {
-	if !d.m.Can.ManyImages || len(d.mat.Subjects) == 0 {
+	if len(d.mat.Subjects) == 0 {
 		return nil
 	}
 	gross, mild := Degradations()

@@ -153,6 +153,10 @@ func askProbe(ctx context.Context, m vlm.Model, p *probe, opt Options) (assay.Be
 	if len(p.pictures) == 1 {
 		return Ask(ctx, m, p.subject, p.question, opt)
 	}
+	opt, err := opt.filled()
+	if err != nil {
+		return assay.Belief{}, err
+	}
 	r := vlm.Request{System: system}
 	for i, img := range p.pictures {
 		r.Parts = append(r.Parts, vlm.Part{Text: []string{"First picture:", "Second picture:"}[min(i, 1)]}, vlm.Part{Image: img})
