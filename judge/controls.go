@@ -18,3 +18,6 @@ func Look(data []byte, lim pixel.Limits) (Pixels, error) { return Pixels{}, erro
 // the first two one is yes and one is no. Only facts that are beyond doubt for
 // this picture are asked.
 func ImageControls(p Pixels, seed uint64) []assay.Question { return nil }
+
+// controlDimension is the dimension of questions with known answers.
+const controlDimension = "control"

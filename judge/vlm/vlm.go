@@ -84,8 +84,9 @@ type Capabilities struct {
 	Schema      bool      `json:"schema"`       // it keeps to a JSON Schema
 	ManyImages  bool      `json:"many_images"`  // it takes two pictures in one request
 	Seed        bool      `json:"seed"`
-	Temperature bool      `json:"temperature"`     // it takes a temperature
-	Notes       []string  `json:"notes,omitempty"` // what it refused, and in which words
+	Temperature bool      `json:"temperature"`        // it takes a temperature
+	Thinking    int       `json:"thinking,omitempty"` // tokens it needs before it comes to its answer; 0 if it answers at once
+	Notes       []string  `json:"notes,omitempty"`    // what it refused, and in which words
 	Probed      time.Time `json:"probed"`
 }
 
