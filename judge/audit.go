@@ -38,6 +38,8 @@ type AuditOptions struct {
 	FoilCalls int              // requests of the foil, beside Calls; 0 means 60
 	Limits    pixel.Limits     // for the pictures that are degraded
 	Now       func() time.Time // nil means time.Now
+
+	degrade func(data []byte, how string, lim pixel.Limits) (*vlm.Image, error) // Degrade; tests keep what it made
 }
 
 const (
@@ -53,6 +55,9 @@ func (o AuditOptions) filled() (AuditOptions, error) {
 	o.Ask.Samples = cmp.Or(o.Ask.Samples, 1)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.degrade == nil {
+		o.degrade = Degrade
 	}
 	if o.Ask.Controls == nil {
 		o.Ask.Controls = ImageControls

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/judge/vlm"
+	"github.com/gen-emerge/assay/pixel"
 )
 
 // A behaviour is how a pretended judge answers: the log-odds of yes, or of the
@@ -136,7 +137,7 @@ func (p *pretender) taste(a, b assay.Digest) float64 {
 
 // sees is the log-odds of yes to what can be seen.
 func (p *pretender) sees(pictures []assay.Digest, question string, parts []vlm.Part) float64 {
-	truth, ok := p.cards[pictures[0].String()+question]
+	truth, ok := p.cards[fmt.Sprint(pictures)+question]
 	if !ok {
 		truth, ok = p.truth[question]
 	}
@@ -165,10 +166,7 @@ func newGallery(t testing.TB, pairs int, seed uint64) *gallery {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 99))
 	g := &gallery{quality: map[assay.Digest]float64{}, truth: map[string]bool{}, cards: map[string]bool{}}
-	for i := range 12 {
-		s := Subject{Sent: drawPicture(t, uint64(i)), Pixels: Pixels{Width: 48, Height: 32, Colours: 500, MeanLuma: 128}}
-		s.Image = s.Sent.Digest
-		s.Prompt = "picture " + s.Image.String()
+	for _, s := range pretended() {
 		g.Subjects = append(g.Subjects, s)
 		g.quality[s.Image] = rng.NormFloat64()
 	}
@@ -181,9 +179,46 @@ func newGallery(t testing.TB, pairs int, seed uint64) *gallery {
 		g.Pairs = append(g.Pairs, p)
 	}
 	for _, c := range Cards() {
-		g.cards[c.Pictures[0].Digest.String()+c.Question.Text] = c.Question.Expect == "yes"
+		var pictures []assay.Digest
+		for _, p := range c.Pictures {
+			pictures = append(pictures, p.Digest)
+		}
+		g.cards[fmt.Sprint(pictures)+c.Question.Text] = c.Question.Expect == "yes"
 	}
 	return g
+}
+
+// pretended are the pictures that are decoded.
+var pretended = sync.OnceValue(func() (out []Subject) {
+	for i := range uint64(12) {
+		s := Subject{Sent: drawPicture(i)}
+		s.Image = s.Sent.Digest
+		s.Prompt = "picture " + s.Image.String()
+		var err error
+		if s.Pixels, err = Look(s.Sent.Data, pixel.Limits{}); err != nil {
+			panic(err)
+		}
+		out = append(out, s)
+	}
+	return out
+})
+
+// degraded keeps what [Degrade] made: it takes as long as the rest of an
+// examination.
+var degraded sync.Map
+
+func degradeOnce(data []byte, how string, lim pixel.Limits) (*vlm.Image, error) {
+	type made struct {
+		img *vlm.Image
+		err error
+	}
+	key := string(data) + how
+	if m, ok := degraded.Load(key); ok {
+		return m.(made).img, m.(made).err
+	}
+	img, err := Degrade(data, how, lim)
+	degraded.Store(key, made{img, err})
+	return img, err
 }
 
 // controls are the ones of use, with their answers noted.
@@ -209,8 +244,7 @@ func nameOnly(name string) Subject {
 }
 
 // drawPicture is a small picture with edges and colours.
-func drawPicture(t testing.TB, seed uint64) *vlm.Image {
-	t.Helper()
+func drawPicture(seed uint64) *vlm.Image {
 	rng := rand.New(rand.NewPCG(seed, 5))
 	img := image.NewRGBA(image.Rect(0, 0, 48, 32))
 	for range 40 {
@@ -229,7 +263,7 @@ func drawPicture(t testing.TB, seed uint64) *vlm.Image {
 	}
 	var buf bytes.Buffer
 	if err := png.Encode(&buf, img); err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	return &vlm.Image{Data: buf.Bytes(), MIME: "image/png", Digest: assay.DigestOf(buf.Bytes()), Width: 48, Height: 32}
 }

@@ -16,8 +16,7 @@ import (
 // A probe is one question of an examination, and what the judge said.
 type probe struct {
 	name     string // of the card, or the image's short name
-	pictures []*vlm.Image
-	subject  Subject // as shown; Sent is pictures[0]
+	subject  Subject
 	question assay.Question
 	belief   assay.Belief
 	done     bool
@@ -189,7 +188,8 @@ func (d *drawer) drawKnowns() {
 	}
 	for _, c := range Cards() {
 		if len(c.Pictures) == 1 || d.m.Can.ManyImages {
-			add(0, &probe{name: c.Name, pictures: c.Pictures, subject: Subject{Sent: c.Pictures[0], Image: c.Pictures[0].Digest}, question: c.Question})
+			s := Subject{Image: c.Pictures[0].Digest, Sent: c.Pictures[0], Others: c.Pictures[1:]}
+			add(0, &probe{name: c.Name, subject: s, question: c.Question})
 		}
 	}
 	for _, s := range d.shuffled(d.mat.Subjects) {
@@ -230,7 +230,7 @@ func first2(qs []assay.Question) (out []assay.Question) {
 }
 
 func newProbe(s Subject, q assay.Question) *probe {
-	return &probe{name: s.Image.Short(), pictures: []*vlm.Image{s.Sent}, subject: s, question: q}
+	return &probe{name: s.Image.Short(), subject: s, question: q}
 }
 
 func (d *drawer) shuffled(s []Subject) []Subject {
@@ -264,7 +264,7 @@ func (d *drawer) degraded(subjects []Subject, ways []string, n int) (out []*duel
 	for i := 0; len(out) < n && i < len(subjects)*len(ways); i++ {
 		// Step through both lists at once: in full rounds, shifted by one each.
 		s, how := subjects[i%len(subjects)], ways[(i+i/len(subjects))%len(ways)]
-		worse, err := Degrade(s.Sent.Data, how, d.opt.Limits)
+		worse, err := d.opt.degrade(s.Sent.Data, how, d.opt.Limits)
 		if errors.Is(err, ErrUnchanged) {
 			continue
 		}

@@ -139,30 +139,12 @@ func (e *examination) all(work []func() error) error {
 }
 
 func (e *examination) probe(ctx context.Context, p *probe) error {
-	b, err := askProbe(ctx, e.m, p, e.opt.Ask)
+	b, err := Ask(ctx, e.m, p.subject, p.question, e.opt.Ask)
 	if err != nil {
 		return err
 	}
 	p.belief, p.done = b, true
 	return nil
-}
-
-// askProbe puts a question about one picture as [Ask] does, and about two as
-// [Compare] shows them.
-func askProbe(ctx context.Context, m vlm.Model, p *probe, opt Options) (assay.Belief, error) {
-	if len(p.pictures) == 1 {
-		return Ask(ctx, m, p.subject, p.question, opt)
-	}
-	opt, err := opt.filled()
-	if err != nil {
-		return assay.Belief{}, err
-	}
-	r := vlm.Request{System: system}
-	for i, img := range p.pictures {
-		r.Parts = append(r.Parts, vlm.Part{Text: []string{"First picture:", "Second picture:"}[min(i, 1)]}, vlm.Part{Image: img})
-	}
-	r.Parts = append(r.Parts, vlm.Part{Text: "Question: " + p.question.Text + "\n" + oneWord})
-	return newAsking(m, opt).belief(ctx, r, yesNo, 0, false)
 }
 
 func (e *examination) duel(ctx context.Context, d *duel) error {
