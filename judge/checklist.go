@@ -15,9 +15,9 @@ import (
 // Checklist puts questions about one picture to a judge.
 //
 // Where the server gives probabilities each question is a request by itself;
-// else the questions of a dimension are one JSON request, asked opt.Samples
-// times in random orders, or, where the server keeps to no schema either, each
-// question is asked opt.Samples times. One checklist is read one way throughout.
+// else each is asked opt.Samples times or, with opt.Batch, all of a dimension are
+// one JSON request, asked opt.Samples times in random orders. One checklist is
+// read one way throughout.
 // A question is asked after those it needs, and only if each of them was
 // answered yes.
 //
@@ -50,7 +50,7 @@ func Checklist(ctx context.Context, m vlm.Model, s Subject, qs []assay.Question,
 	}
 	l.asking = newAsking(m, opt)
 	l.subject = s
-	if opt.Batch || !m.Can.LogProbs && m.Can.Schema {
+	if opt.Batch && !m.Can.LogProbs {
 		err = l.inBatches(ctx)
 	} else {
 		err = l.oneByOne(ctx)
@@ -121,8 +121,9 @@ func plan(s Subject, qs []assay.Question, opt Options) (*list, error) {
 	if err := l.sink(); err != nil {
 		return nil, err
 	}
-	if opt.Controls != nil && asked > 0 {
-		for _, q := range mixIn(opt.Controls(s.Pixels, opt.Seed), asked, s.Image, opt) {
+	if opt.ControlRate > 0 && asked > 0 && s.Pixels.Width > 0 {
+		controls := opt.Controls(s.Pixels, chance(opt.Seed, "controls "+s.Image.String()))
+		for _, q := range mixIn(controls, asked, s.Image, opt) {
 			if l.byID[q.ID] != nil {
 				continue
 			}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,17 +61,17 @@ func (g CommandGenerator) Generate(ctx context.Context, caption string, seed int
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.WaitDelay = 2 * time.Second // children that keep the pipes open are not waited for
-	said := &tail{most: 2000}
+	said := &tail{most: 400}
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			err = errors.Join(err, context.Cause(ctx))
 		}
-		return nil, fmt.Errorf("generator %s: %w: %s", args[0], err, excerpt(said.String()))
+		return nil, fmt.Errorf("generator %s: %w: %s", args[0], err, said)
 	}
 	f, err := os.Open(out)
 	if err != nil {
-		return nil, fmt.Errorf("generator %s wrote nothing to {out}: %w: %s", args[0], err, excerpt(said.String()))
+		return nil, fmt.Errorf("generator %s wrote nothing to {out}: %w: %s", args[0], err, said)
 	}
 	defer f.Close()
 	return readPicture(f, g.Bytes, "generator "+args[0])
@@ -90,7 +91,9 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (t *tail) String() string { return string(t.buf) }
+func (t *tail) String() string {
+	return strings.Join(strings.Fields(strings.ToValidUTF8(string(t.buf), "�")), " ")
+}
 
 // readPicture reads a picture of at most most bytes and looks whether it is one.
 func readPicture(r io.Reader, most int64, from string) ([]byte, error) {
@@ -134,18 +137,21 @@ func (g HTTPGenerator) Generate(ctx context.Context, caption string, seed int64)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.URL, bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("generator %s: %w: %w", g.URL, err, assay.ErrInvalid)
+		return nil, fmt.Errorf("generator: %w: %w", err, assay.ErrInvalid)
 	}
 	if g.Header != nil {
 		req.Header = g.Header.Clone()
 	}
 	req.Header.Set("Content-Type", "application/json")
+	from := "generator " + req.URL.Scheme + "://" + req.URL.Host + req.URL.Path // a query may hold a key
 	res, err := cmp.Or(g.Client, http.DefaultClient).Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("generator: %w", err)
+		if u := new(url.Error); errors.As(err, &u) {
+			err = u.Err // without the URL, whose query may hold a key
+		}
+		return nil, fmt.Errorf("%s: %w", from, err)
 	}
 	defer res.Body.Close()
-	from := "generator " + req.URL.Redacted()
 	if res.StatusCode != http.StatusOK {
 		said, _ := io.ReadAll(io.LimitReader(res.Body, 2000)) // what can be read of it
 		return nil, fmt.Errorf("%s: %s: %s", from, res.Status, excerpt(string(said)))

@@ -37,4 +37,6 @@ type Pixels struct {
 	Dark          bool    // almost black throughout
 	Bright        bool    // almost white throughout
 	MeanLuma      float64 // 0 to 255
+	Vivid         bool    // a fifth of it or more has a plainly visible colour
+	Contrast      float64 // between the parts of an 8×8 grid that differ most, in their mean level of a channel, 0 to 255
 }

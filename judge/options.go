@@ -9,9 +9,7 @@ import (
 	"github.com/gen-emerge/assay"
 )
 
-// Options say how a judge is asked. The zero Options is a good choice, but for
-// Controls: without them nothing catches a judge that is steered by what is
-// painted into a picture.
+// Options say how a judge is asked. The zero Options is a good choice.
 type Options struct {
 	Series string // entered in answers and comparisons
 	Reason string // entered in comparisons: why the pair is compared, for people
@@ -23,14 +21,15 @@ type Options struct {
 	Margin  float64 // from 1/2 that a comparison's P must reach to decide, below 1/2; 0 means 0.1, negative none
 
 	// Controls gives the questions about a picture whose answers are known from
-	// its pixels; [ImageControls] is made for it. Nil asks none beside those that
-	// are among the questions.
+	// its pixels; nil means [ImageControls]. A Subject whose Pixels were not looked
+	// at has none, and nothing then catches a judge that is steered by what is
+	// painted into the picture.
 	Controls    func(p Pixels, seed uint64) []assay.Question
-	ControlRate float64 // controls for each question, up to 1; 0 means 0.1; at least one of each known answer is asked, if there is one
+	ControlRate float64 // controls for each question, up to 1; 0 means 0.1, negative none; else at least one of each known answer is asked
 	TwinRate    float64 // share of the twins among the questions that is asked; 0 means all, negative none
 	RepeatRate  float64 // share of the questions that is asked twice; 0 means 0.05, negative none
 
-	Batch    bool // ask a dimension in one JSON reply, also where probabilities could be read
+	Batch    bool // where a server gives no probabilities: ask a dimension in one JSON reply, for a tenth of the calls and with a halo
 	Parallel int  // requests at once, up to 1024; 0 means 4
 
 	Criterion  Criterion // what "better" means in a comparison; the zero Criterion means [DefaultCriterion]
@@ -65,12 +64,15 @@ func (o Options) filled() (Options, error) {
 	if o.Criterion == (Criterion{}) {
 		o.Criterion = DefaultCriterion()
 	}
+	if o.Controls == nil {
+		o.Controls = ImageControls
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	o.Retries = max(o.Retries, 0)
 	o.Margin = max(o.Margin, 0)
-	o.TwinRate, o.RepeatRate = max(o.TwinRate, 0), max(o.RepeatRate, 0)
+	o.ControlRate, o.TwinRate, o.RepeatRate = max(o.ControlRate, 0), max(o.TwinRate, 0), max(o.RepeatRate, 0)
 	for _, x := range []struct {
 		name      string
 		v, lo, hi float64

@@ -70,15 +70,14 @@ func (l lexicon) distribution(r vlm.Reply) assay.Belief {
 			break
 		}
 	}
-	switch s, refused := l.read(r.Text); {
+	switch _, refused := l.read(r.Text); {
 	case refused:
 		none.Abstained = refusedTo + excerpt(r.Text)
 	case !hasProbabilities(r):
 		none.Abstained = noAnswer + "the server gave no probabilities"
-	case s != nothing:
-		none.Abstained = noAnswer + "the word came without its probabilities"
 	default:
-		none.Abstained = fmt.Sprintf("%sno word among the first %d tokens of %q", noAnswer, positions, excerpt(r.Text))
+		none.Abstained = fmt.Sprintf("%sno %s or %s with probabilities among the first %d tokens of %q",
+			noAnswer, l.first, l.other, positions, excerpt(r.Text))
 	}
 	return none
 }

@@ -83,6 +83,14 @@ func Reconstruct(ctx context.Context, m vlm.Model, s Subject, g Generator, dista
 	for i := range opt.Seeds {
 		out.Seeds = append(out.Seeds, int64(chance(opt.Seed, fmt.Sprint("reconstruction ", i))>>33))
 	}
+	if err := out.measure(ctx, s, g, distance, wrong); err != nil {
+		return out, err
+	}
+	return out, out.conclude(opt.Seed)
+}
+
+// measure has the pictures made and enters their distances.
+func (r *Reconstruction) measure(ctx context.Context, s Subject, g Generator, distance func(ctx context.Context, a, b []byte) (float64, error), wrong []string) error {
 	again := func(caption string, seed int64) (float64, error) {
 		made, err := g.Generate(ctx, caption, seed)
 		if err != nil {
@@ -97,21 +105,21 @@ func Reconstruct(ctx context.Context, m vlm.Model, s Subject, g Generator, dista
 		}
 		return d, nil
 	}
-	for _, seed := range out.Seeds {
-		d, err := again(out.Caption, seed)
+	for _, seed := range r.Seeds {
+		d, err := again(r.Caption, seed)
 		if err != nil {
-			return out, err
+			return err
 		}
-		out.Own = append(out.Own, d)
+		r.Own = append(r.Own, d)
 	}
 	for i, c := range wrong {
-		d, err := again(c, out.Seeds[i%len(out.Seeds)])
+		d, err := again(c, r.Seeds[i%len(r.Seeds)])
 		if err != nil {
-			return out, err
+			return err
 		}
-		out.Null = append(out.Null, d)
+		r.Null = append(r.Null, d)
 	}
-	return out, out.conclude(opt.Seed)
+	return nil
 }
 
 // conclude compares the distances.
