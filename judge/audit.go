@@ -99,7 +99,7 @@ func Audit(ctx context.Context, m vlm.Model, mat Material, opt AuditOptions) (Re
 		return Report{}, err
 	}
 	m.Judge.Protocol = Protocol
-	p, err := draw(m, mat, opt)
+	p, err := drawAgenda(m, mat, opt)
 	if err != nil {
 		return Report{}, err
 	}

@@ -60,12 +60,12 @@ var (
 		least: 0.95, most: 1, worthless: 0.5, level: 0.99, decides: true}
 	ruleYesBias = rule{name: "yes-bias", what: "answers that were yes, where half should be",
 		least: 0.35, most: 0.65, worthless: 1, level: 0.99, decides: true}
-	ruleGross = rule{name: "grossly degraded pairs", what: "pairs in which the original was preferred; a tie is not preferred",
-		least: 0.95, most: 1, worthless: 0.25, level: 0.99, decides: true}
-	ruleMild = rule{name: "mildly degraded pairs", what: "pairs in which the original was preferred; a tie is not preferred",
-		least: 0.75, most: 1, worthless: 0.25, level: 0.95}
-	ruleDecided = rule{name: "decided pairs", what: "pairs that were decided at all, both orders averaged",
-		least: 0.1, most: 1, worthless: 0, level: 0.99, decides: true}
+	ruleGross = rule{name: "grossly degraded pairs", what: "decided pairs in which the original was preferred",
+		least: 0.95, most: 1, worthless: 0.5, level: 0.99, decides: true}
+	ruleMild = rule{name: "mildly degraded pairs", what: "decided pairs in which the original was preferred",
+		least: 0.75, most: 1, worthless: 0.5, level: 0.95}
+	ruleDecided = rule{name: "decided pairs", what: "pairs, of people and degraded ones, that were decided at all, both orders averaged",
+		least: 0.15, most: 1, worthless: 0, level: 0.99, decides: true}
 	rulePosition = rule{name: "position bias", what: "pairs in which exchanging the sides exchanged the answer",
 		least: 0, most: 0.5, worthless: 1, level: 0.95}
 	ruleRepeat = rule{name: "repeats", what: "answers that turned when the same was asked again",
@@ -149,15 +149,17 @@ func exact(k, n int, level float64) stat.Interval {
 	return iv
 }
 
-// The test of people's pairs. A coin passes with probability at most coinPasses;
-// from enoughPairs on a judge that is right in 7 of 10 fails with at most 0.05.
+// The test of people's pairs. A coin passes with probability at most coinPasses,
+// a judge that is right in goodAccuracy of its pairs fails with at most goodFails;
+// in between there was not enough data.
 const (
-	coinPasses  = 0.1
-	enoughPairs = 60
+	coinPasses   = 0.1
+	goodAccuracy = 0.7
+	goodFails    = 0.01
 	// trustLevel is that of the interval of the accuracy. Clopper–Pearson holds
 	// for pairs that are independent; people's pairs share pictures, and so hold
-	// less. At 0.98 the interval of independent pairs holds the accuracy in at
-	// least 95 of 100 examinations but for about 1 series of 100 in 100.
+	// less. Of independent pairs an interval at 0.98 holds the accuracy in at
+	// least 95 of 100 examinations in all but about 1 hundred of 60.
 	trustLevel = 0.98
 )
 
@@ -166,8 +168,8 @@ func checkPairs(k, n int) Check {
 	c := Check{
 		Name: "people's pairs", What: "decided pairs that went as people decided, both orders averaged, ties left out",
 		K: k, N: n, Level: trustLevel, Decides: true, Verdict: NotEnoughData,
-		Rule: fmt.Sprintf("passes where a coin would do as well with probability at most %.0f %%; fails otherwise from %d decided pairs on, where a judge that is right in 7 of 10 fails in at most 5 %%, and where the %.0f %% Clopper-Pearson interval lies below 1/2",
-			100*coinPasses, enoughPairs, 100*trustLevel),
+		Rule: fmt.Sprintf("passes where a coin would do as well with probability %.0f %% at most; fails where a judge that is right in %.0f of 10 would do as badly with %.0f %% at most",
+			100*coinPasses, 10*goodAccuracy, 100*goodFails),
 	}
 	if n == 0 {
 		return c
@@ -175,9 +177,9 @@ func checkPairs(k, n int) Check {
 	iv := exact(k, n, trustLevel)
 	c.Share = &Estimate{float64(k) / float64(n), iv.Lo, iv.Hi}
 	switch {
-	case exact(k, n, 1-2*coinPasses).Lo > 0.5:
+	case exact(k, n, 1-2*coinPasses).Lo >= 0.5:
 		c.Verdict = Pass
-	case n >= enoughPairs, iv.Hi < 0.5:
+	case exact(k, n, 1-2*goodFails).Hi <= goodAccuracy:
 		c.Verdict = Fail
 	}
 	return c

@@ -29,7 +29,8 @@ func TestRules(t *testing.T) {
 		{ruleYesBias, 0, 20, Fail},
 		{ruleYesBias, 11, 20, Pass},
 		{ruleYesBias, 2, 2, NotEnoughData},
-		{ruleGross, 6, 6, Pass},
+		{ruleGross, 6, 6, NotEnoughData},
+		{ruleGross, 30, 30, Pass},
 		{ruleGross, 0, 6, Fail},
 		{rulePosition, 40, 40, Fail},
 		{rulePosition, 20, 40, Pass}, // no more than a coin turns, which is another rule's business
@@ -37,6 +38,7 @@ func TestRules(t *testing.T) {
 		{ruleRepeat, 0, 8, Pass},
 		{ruleDecided, 0, 70, Fail},
 		{ruleDecided, 0, 20, NotEnoughData},
+		{ruleDecided, 30, 77, Pass},
 	} {
 		got := c.rule.check(c.k, c.n)
 		if got.Verdict != c.want {
@@ -67,9 +69,9 @@ func TestRulesErrorRates(t *testing.T) {
 }
 
 func TestPairsRuleErrorRates(t *testing.T) {
-	passes := func(p float64, n int) (sum float64) {
+	chance := func(p float64, n int, of Verdict) (sum float64) {
 		for k := range n + 1 {
-			if checkPairs(k, n).Verdict == Pass {
+			if checkPairs(k, n).Verdict == of {
 				lg := func(x int) float64 { v, _ := math.Lgamma(float64(x + 1)); return v }
 				sum += math.Exp(lg(n) - lg(k) - lg(n-k) + float64(k)*math.Log(p) + float64(n-k)*math.Log1p(-p))
 			}
@@ -77,18 +79,22 @@ func TestPairsRuleErrorRates(t *testing.T) {
 		return sum
 	}
 	for n := leastPairs; n <= 200; n += 9 {
-		if p := passes(0.5, n); p > coinPasses {
+		if p := chance(0.5, n, Pass); p > coinPasses {
 			t.Errorf("a coin passes with probability %.3f at %d pairs", p, n)
 		}
-		if p := passes(0.7, n); n >= enoughPairs && p < 0.95 {
-			t.Errorf("a judge right in 7 of 10 passes with probability %.3f at %d pairs", p, n)
+		if p := chance(goodAccuracy, n, Fail); p > goodFails {
+			t.Errorf("a good judge fails with probability %.3f at %d pairs", p, n)
 		}
 	}
-	if v := checkPairs(15, 30).Verdict; v != NotEnoughData {
-		t.Errorf("15 of 30: %s", v)
+	// At the pairs that an examination of 200 calls has both are told apart.
+	if p := chance(0.5, 71, Fail); p < 0.8 {
+		t.Errorf("a coin fails with probability %.3f", p)
 	}
-	if v := checkPairs(5, 30).Verdict; v != Fail {
-		t.Errorf("5 of 30: %s", v)
+	if p := chance(goodAccuracy, 71, Pass); p < 0.97 {
+		t.Errorf("a good judge passes with probability %.3f", p)
+	}
+	if v := checkPairs(15, 25).Verdict; v != NotEnoughData {
+		t.Errorf("15 of 25: %s", v)
 	}
 }
 
@@ -176,7 +182,7 @@ func TestAuditOfQuestions(t *testing.T) {
 	for i := range 120 {
 		truth := i%2 == 0
 		answer(mine, good, i, truth != (rng.Float64() < 0.1))
-		answer(mine, bad, i, rng.IntN(2) == 0)
+		answer(mine, bad, i, i%4 < 2) // as often yes where people say yes as where they say no
 		if i < 80 {
 			answer(ann, good, i, truth)
 			answer(ann, bad, i, truth)

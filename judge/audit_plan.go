@@ -67,7 +67,7 @@ const (
 	knownShare  = 0.1 // of the calls, for questions with known answers
 	goodPairs   = 60  // pairs that show a judge right in 7 of 10 to be better than a coin
 	mostOwn     = 20  // pairs for self-preference
-	grossPairs  = 6   // where people's pairs measure the accuracy; a coin fails in 9 of 10
+	grossPairs  = 4   // where people's pairs measure the accuracy
 	mostGross   = 40  // where nothing else does
 	mostMild    = 10
 	twinCount   = 3 // a judge that always says yes fails at 3
@@ -86,7 +86,7 @@ type drawer struct {
 	one, two int // calls for a question and for a pair
 }
 
-func draw(m vlm.Model, mat Material, opt AuditOptions) (*agenda, error) {
+func drawAgenda(m vlm.Model, mat Material, opt AuditOptions) (*agenda, error) {
 	for i, p := range mat.Pairs {
 		if err := errors.Join(checkSubject(p.A), checkSubject(p.B)); err != nil {
 			return nil, fmt.Errorf("pair %d of people: %w", i, err)

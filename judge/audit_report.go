@@ -21,7 +21,7 @@ type Report struct {
 	Gross    Check       `json:"gross"`    // grossly degraded pairs
 	Mild     Check       `json:"mild"`     // mildly degraded pairs
 	Decided  Check       `json:"decided"`  // pairs of people that were decided
-	Pairs    Check       `json:"pairs"`    // of these, as people did
+	Pairs    Check       `json:"pairs"`    // of people, that went as they decided
 	Position Check       `json:"position"` // Number: the offset in log-odds towards the first side
 	Repeat   Check       `json:"repeat"`
 	Negation Check       `json:"negation"` // Number: the mean of |p + p̄ - 1|
@@ -64,11 +64,13 @@ func (e *examination) report(ctx context.Context, mat Material, stopped error) R
 		r.Stopped = stopped.Error()
 	}
 	r.Controls, r.YesBias = checkKnowns(p.knowns)
-	r.Gross = ruleGross.check(countRight(p.gross))
-	r.Mild = ruleMild.check(countRight(p.mild))
-	right, decided, done := tallyDuels(p.pairs)
-	r.Decided = ruleDecided.check(decided, done)
-	r.Pairs = checkPairs(right, decided)
+	right, decided, done := tallyDuels(p.gross)
+	r.Gross = ruleGross.check(right, decided)
+	rightM, decidedM, doneM := tallyDuels(p.mild)
+	r.Mild = ruleMild.check(rightM, decidedM)
+	rightP, decidedP, doneP := tallyDuels(p.pairs)
+	r.Pairs = checkPairs(rightP, decidedP)
+	r.Decided = ruleDecided.check(decided+decidedM+decidedP, done+doneM+doneP)
 	r.Position = checkPosition(append(append([]*duel{}, p.pairs...), p.gross...))
 	r.Repeat = checkRepeat(p.again, p.repeated)
 	r.Negation = checkNegation(p.twins)
@@ -112,12 +114,7 @@ func checkKnowns(ps []*probe) (controls, yesBias Check) {
 	return controls, ruleYesBias.check(yes, answered)
 }
 
-// countRight counts a tie and an abstention as not right.
-func countRight(ds []*duel) (k, n int) {
-	right, _, done := tallyDuels(ds)
-	return right, done
-}
-
+// tallyDuels counts; ties and abstentions are not decided.
 func tallyDuels(ds []*duel) (right, decided, done int) {
 	for _, d := range ds {
 		if !d.done {

@@ -71,7 +71,7 @@ func (e *examination) remarks(t *assay.Trust, r *Report) (out []string) {
 		out = append(out, fmt.Sprintf("people decided too few pairs: %d could be counted, %d are needed; that it sees is shown, that it shares this creator's taste is not, so its accuracy is capped at %.2f", r.Pairs.N, leastPairs, mostByControls))
 	}
 	if r.Pairs.Verdict == NotEnoughData && t.Source == "people" {
-		out = append(out, fmt.Sprintf("%d decided pairs of people do not show it to be better than a coin; %d would", r.Pairs.N, enoughPairs))
+		out = append(out, fmt.Sprintf("doubtful: %s: too few to tell it from a coin", r.Pairs.sentence()))
 	}
 	if !e.m.Can.LogProbs {
 		out = append(out, fmt.Sprintf("it gives no probabilities: each order of a pair was decided by %d answers drawn", e.opt.Ask.Samples))

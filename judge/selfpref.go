@@ -72,13 +72,19 @@ func ownSide(p Preference, family string) float64 {
 	return float64(bit(strings.EqualFold(p.A, family)) - bit(strings.EqualFold(p.B, family)))
 }
 
-// A selfFit is the design of a logistic regression: of each pair the indices of
-// the two families' worths and the side of δ, which is the last coefficient.
+// A selfFit is a logistic regression whose last coefficient is δ and whose others
+// are the families' worths. Pairs of the same two families are one cell.
 type selfFit struct {
 	ps       []Preference
-	a, b     []int
-	own      []float64
+	cell     []int // of each pair
+	cells    []selfCell
 	families int
+}
+
+// A selfCell is two families, by index, and the side of δ.
+type selfCell struct {
+	a, b int
+	own  float64
 }
 
 func newSelfFit(family string, ps []Preference) *selfFit {
@@ -94,7 +100,13 @@ func newSelfFit(family string, ps []Preference) *selfFit {
 		return i
 	}
 	for _, p := range ps {
-		f.a, f.b, f.own = append(f.a, at(p.A)), append(f.b, at(p.B)), append(f.own, ownSide(p, family))
+		c := selfCell{at(p.A), at(p.B), ownSide(p, family)}
+		i := slices.Index(f.cells, c)
+		if i < 0 {
+			i = len(f.cells)
+			f.cells = append(f.cells, c)
+		}
+		f.cell = append(f.cell, i)
 	}
 	f.families = len(names)
 	return f
@@ -102,18 +114,26 @@ func newSelfFit(family string, ps []Preference) *selfFit {
 
 // delta maximises the posterior by Newton's method; NaN if it does not settle.
 func (f *selfFit) delta(index []int) float64 {
+	count := make([]float64, len(f.cells))
+	person, judge := make([]float64, len(f.cells)), make([]float64, len(f.cells))
+	for _, i := range index {
+		c := f.cell[i]
+		count[c]++
+		person[c] += f.ps[i].Person
+		judge[c] += f.ps[i].Judge
+	}
 	n := f.families + 1
 	beta := make([]float64, n)
+	grad, hess := mat.NewVecDense(n, nil), mat.NewSymDense(n, nil)
 	for range 50 {
-		grad := mat.NewVecDense(n, nil)
-		hess := mat.NewSymDense(n, nil)
+		hess.Zero()
 		for i, b := range beta {
 			grad.SetVec(i, -b/(selfPrior*selfPrior))
 			hess.SetSym(i, i, 1/(selfPrior*selfPrior))
 		}
-		for _, i := range index {
-			f.add(grad, hess, beta, i, 0, f.ps[i].Person)
-			f.add(grad, hess, beta, i, f.own[i], f.ps[i].Judge)
+		for i, c := range f.cells {
+			c.add(grad, hess, beta, 0, count[i], person[i])
+			c.add(grad, hess, beta, c.own, count[i], judge[i])
 		}
 		var chol mat.Cholesky
 		var step mat.VecDense
@@ -132,13 +152,12 @@ func (f *selfFit) delta(index []int) float64 {
 	return math.NaN()
 }
 
-// add enters one decision: +1 at one family, -1 at the other, own at δ. A pair
-// within one family has no worths.
-func (f *selfFit) add(grad *mat.VecDense, hess *mat.SymDense, beta []float64, i int, own, outcome float64) {
-	last := len(beta) - 1
-	at := [3]int{f.a[i], f.b[i], last}
+// add enters n decisions of which wins went to a: +1 at one family, -1 at the
+// other, own at δ. A pair within one family has no worths.
+func (c selfCell) add(grad *mat.VecDense, hess *mat.SymDense, beta []float64, own, n, wins float64) {
+	at := [3]int{c.a, c.b, len(beta) - 1}
 	x := [3]float64{1, -1, own}
-	if at[0] == at[1] {
+	if c.a == c.b {
 		x[0], x[1] = 0, 0
 	}
 	eta := 0.0
@@ -147,10 +166,10 @@ func (f *selfFit) add(grad *mat.VecDense, hess *mat.SymDense, beta []float64, i 
 	}
 	p := 1 / (1 + math.Exp(-eta))
 	for k := range at {
-		grad.SetVec(at[k], grad.AtVec(at[k])+x[k]*(outcome-p))
+		grad.SetVec(at[k], grad.AtVec(at[k])+x[k]*(wins-n*p))
 		for l := k; l < len(at); l++ {
 			if at[l] != at[k] || l == k {
-				hess.SetSym(at[k], at[l], hess.At(at[k], at[l])+x[k]*x[l]*p*(1-p))
+				hess.SetSym(at[k], at[l], hess.At(at[k], at[l])+x[k]*x[l]*n*p*(1-p))
 			}
 		}
 	}
