@@ -67,7 +67,7 @@ const (
 	knownShare  = 0.1 // of the calls, for questions with known answers
 	goodPairs   = 60  // pairs that show a judge right in 7 of 10 to be better than a coin
 	mostOwn     = 20  // pairs for self-preference
-	grossPairs  = 4   // where people's pairs measure the accuracy
+	grossPairs  = 9   // where people's pairs measure the accuracy: a coin fails in 9 of 10
 	mostGross   = 40  // where nothing else does
 	mostMild    = 10
 	twinCount   = 3 // a judge that always says yes fails at 3

@@ -142,7 +142,9 @@ func checkPosition(ds []*duel) Check {
 		if !d.done || !x.Known() || !y.Known() {
 			continue
 		}
-		offsets = append(offsets, (Logit(x.P)-Logit(y.P))/2)
+		if x.Method == assay.ByLogProbs { // a few draws' odds are not the judge's
+			offsets = append(offsets, (Logit(x.P)-Logit(y.P))/2)
+		}
 		if x.P == 0.5 || y.P == 0.5 {
 			continue
 		}
@@ -155,8 +157,11 @@ func checkPosition(ds []*duel) Check {
 		}
 	}
 	c := rulePosition.check(flips, n)
+	if flips > 0 {
+		c.Note = fmt.Sprintf("%d of the flips towards the first side", first)
+	}
 	if c.Number = meanOf(offsets); c.Number != nil {
-		c.Note = fmt.Sprintf("%d of these flips were towards the first side; number: offset towards the first side in log-odds", first)
+		c.Note = because(c.Note, "number: offset towards the first side in log-odds")
 	}
 	return c
 }
@@ -270,5 +275,5 @@ func (e *examination) facts() (answers []assay.Answer, comparisons []assay.Compa
 	return answers, comparisons
 }
 
-// interval is an estimate's interval as statistics has it.
+// estimate puts a number and its interval together.
 func estimate(value float64, iv stat.Interval) *Estimate { return &Estimate{value, iv.Lo, iv.Hi} }

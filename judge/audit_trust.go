@@ -68,13 +68,13 @@ func (e *examination) accuracy(t *assay.Trust, r *Report) {
 // remarks are sentences that bar nothing.
 func (e *examination) remarks(t *assay.Trust, r *Report) (out []string) {
 	if t.Source == "controls" {
-		out = append(out, fmt.Sprintf("people decided too few pairs: %d could be counted, %d are needed; that it sees is shown, that it shares this creator's taste is not, so its accuracy is capped at %.2f", r.Pairs.N, leastPairs, mostByControls))
+		out = append(out, fmt.Sprintf("%d decided pairs of people could be counted and %d are needed: its accuracy rests on degraded pairs, which show sight and not this creator's taste, and is capped at %.2f", r.Pairs.N, leastPairs, mostByControls))
 	}
 	if r.Pairs.Verdict == NotEnoughData && t.Source == "people" {
 		out = append(out, fmt.Sprintf("doubtful: %s: too few to tell it from a coin", r.Pairs.sentence()))
 	}
 	if !e.m.Can.LogProbs {
-		out = append(out, fmt.Sprintf("it gives no probabilities: each order of a pair was decided by %d answers drawn", e.opt.Ask.Samples))
+		out = append(out, fmt.Sprintf("it gives no probabilities; answers were drawn, %d for each order of a pair", e.opt.Ask.Samples))
 	}
 	if s := r.Self; s != nil && s.Verdict == Fail {
 		out = append(out, "doubtful: "+s.Note)
