@@ -141,7 +141,7 @@ func (p *pretender) sees(pictures []assay.Digest, question string, parts []vlm.P
 	if !ok {
 		truth, ok = p.truth[question]
 	}
-	if question == promptQuestion.Text {
+	if question == auditPromptQuestion.Text {
 		ok = true
 		for _, part := range parts {
 			truth = truth || strings.Contains(part.Text, "picture "+pictures[0].String())

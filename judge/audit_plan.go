@@ -321,8 +321,8 @@ func (d *drawer) few(n int) int {
 // isPlain reports whether a question shows nothing but the picture.
 func isPlain(q assay.Question) bool { return q.Scope == "" || q.Scope == "image" }
 
-// promptQuestion is asked with a picture's own prompt and with another's.
-var promptQuestion = withVersion(assay.Question{
+// auditPromptQuestion is asked with a picture's own prompt and with another's.
+var auditPromptQuestion = withVersion(assay.Question{
 	ID: "audit.prompt", Dimension: "control", Kind: "control", Scope: "prompt",
 	Text: "Does the picture show what the prompt describes?",
 })
@@ -346,7 +346,7 @@ func (d *drawer) drawWrongs() {
 			if o := with[(i+j)%len(with)]; o.Prompt != s.Prompt {
 				other := s
 				other.Prompt = o.Prompt
-				found = append(found, &wrong{*newProbe(s, promptQuestion), *newProbe(other, promptQuestion)})
+				found = append(found, &wrong{*newProbe(s, auditPromptQuestion), *newProbe(other, auditPromptQuestion)})
 				break
 			}
 		}
