@@ -16,8 +16,8 @@
 //	s := judgetest.Start(t, judgetest.Options{
 //		Seed: 1,
 //		Rules: judgetest.ContentAware(judgetest.Content{
-//			Yes: func(picture, question string) (yes, known bool) {
-//				return picture == "cat", strings.Contains(question, "cat")
+//			Yes: func(q judgetest.Query) (yes, known bool) {
+//				return q.Name(0) == "cat", strings.Contains(q.Question, "cat")
 //			},
 //			Quality:  map[string]float64{"cat": 2, "dog": 1},
 //			Accuracy: 0.9,

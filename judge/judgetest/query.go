@@ -9,7 +9,7 @@ type Query struct {
 	System    string
 	Texts     []string // of the user's turn, in order
 	Pictures  []Seen   // in order
-	Question  string   // what is asked, see [Server]: the last text up to its last question mark, from the start of that line; one question of a list where Part is not empty; empty if nothing is asked
+	Question  string   // what is asked: the last text up to its last question mark, from the start of that line; one question of a list where Part is not empty; empty if nothing is asked
 	Part      string   // id of the question in a list of questions; empty if it stands alone
 	Kind      Kind
 	Schema    json.RawMessage // nil if plain text is wanted, and in a part of a list
@@ -28,6 +28,7 @@ const (
 	Score   Kind = "score"      // a scale "1 to 10" is offered
 	JSON    Kind = "json"       // there is a JSON Schema
 	Writing Kind = "writing"    // anything else
+	Any     Kind = "any"        // of a [Rule]: all of them
 )
 
 // Text is the last text.
@@ -53,6 +54,9 @@ type Seen struct {
 	Altered  string  // how it differs from it: "blurred", "blocky", "channels swapped", "shuffled", "mirrored"; empty if it does not
 	Painted  string  // the instruction painted into it, see [Server.Paint]; empty if there is none
 	Facts
+
+	look   *look
+	damage float64 // size of the alteration, in levels
 }
 
 // Facts are measured on the pixels of a picture.
