@@ -164,9 +164,10 @@ func kindOf(words string, n int) Kind {
 // query is a as rules see it, with its pictures recognised.
 func (a *ask) query(seen []Seen, key string, seed uint64) Query {
 	q := Query{API: a.api, Model: a.model, System: a.system, Texts: a.texts, Pictures: seen,
-		Schema: a.schema, MaxTokens: a.maxTokens, Key: key, Seed: seed}
+		Schema: a.schema, MaxTokens: a.maxTokens, Key: key, Seed: seed,
+		greedy: a.temperature != nil && *a.temperature == 0}
 	q.Question = questionIn(q.Text())
-	all := strings.Join(a.texts, "\n")
+	all := joined(a.texts)
 	if q.Question == "" {
 		q.Question = questionIn(all)
 	}
@@ -190,3 +191,8 @@ func questionIn(text string) string {
 	start := strings.LastIndexByte(text[:end], '\n') + 1
 	return strings.TrimSpace(text[start : end+1])
 }
+
+func joined(texts []string) string { return strings.Join(texts, "\n") }
+
+// noRule says that no rule answers a question.
+func noRule(question string) error { return fmt.Errorf("no rule answers %q", short(question)) }

@@ -119,23 +119,26 @@ var factual = []struct {
 	match *regexp.Regexp
 	fact  func(p []Seen) (yes, known bool)
 }{
-	{regexp.MustCompile(`identical|same (picture|image)|exactly alike`), func(p []Seen) (bool, bool) {
+	{regexp.MustCompile(`exactly the same as|exactly alike|the same (picture|image)\b|identical (pictures|images|to)\b|identical\?`), func(p []Seen) (bool, bool) {
 		return len(p) >= 2 && p[0].Same(p[1]), len(p) >= 2
 	}},
-	{regexp.MustCompile(`mirror`), func(p []Seen) (bool, bool) {
+	{regexp.MustCompile(`\bmirror(ed)? (image|picture|copy|each)|\bmirrored\?|symmetric`), func(p []Seen) (bool, bool) {
 		if len(p) >= 2 {
 			return p[0].Mirrors(p[1]), true
 		}
 		return p[0].Symmetric(), true
 	}},
-	{regexp.MustCompile(`(more than one|several|at least two|two or more|different) colou?rs?\b`), about(func(s Seen) bool { return !s.Plain })},
-	{regexp.MustCompile(`\bblank\b|(one|single|same|plain|uniform|solid) (\w+ )?colou?r\b|\bplain\b`), about(func(s Seen) bool { return s.Plain })},
-	{regexp.MustCompile(`wider than|landscape format`), about(func(s Seen) bool { return s.Width > s.Height })},
-	{regexp.MustCompile(`(taller|higher) than|portrait format`), about(func(s Seen) bool { return s.Height > s.Width })},
-	{regexp.MustCompile(`as wide as|as tall as|\bsquare\b`), about(func(s Seen) bool { return s.Width == s.Height })},
-	{regexp.MustCompile(`black[ -]and[ -]white|gr[ae]y ?scale|shades of gr[ae]y|without (any )?colou?r|colou?rless|monochrome`), about(func(s Seen) bool { return s.Grey })},
-	{regexp.MustCompile(`(almost|completely|entirely|nearly|all|wholly) (black|dark)`), about(func(s Seen) bool { return s.Dark })},
-	{regexp.MustCompile(`(almost|completely|entirely|nearly|all|wholly) (white|bright)`), about(func(s Seen) bool { return s.Bright })},
+	{regexp.MustCompile(`(more than one|several|at least two|two or more)( different)? (colou?rs?|shades)\b|differently colou?red parts|differ from others in shade`), about(func(s Seen) bool { return !s.Plain })},
+	{regexp.MustCompile(`\bone( flat| even| plain| single| uniform| solid|,)* colou?r\b|\b(single|uniform|solid|plain)( \w+)? colou?r\b|of exactly the same colou?r|(picture|image) (blank|empty|plain)\?`), about(func(s Seen) bool { return s.Plain })},
+	{regexp.MustCompile(`lighter than black|is not black\?`), about(func(s Seen) bool { return !s.Dark })},
+	{regexp.MustCompile(`darker than white|is not white\?`), about(func(s Seen) bool { return !s.Bright })},
+	{regexp.MustCompile(`colou?r other than (black|gr[ae]y)|is not a gr[ae]y\?`), about(func(s Seen) bool { return !s.Grey })},
+	{regexp.MustCompile(`black[ -]and[ -]white|gr[ae]y ?scale|shades of gr[ae]y|of gr[ae]ys only|without any colou?r|monochrome`), about(func(s Seen) bool { return s.Grey })},
+	{regexp.MustCompile(`(black|dark) all over|(whole|entire) (picture|image) (black|dark)\?|every part of the (picture|image) black|(almost|completely|entirely|nearly|wholly) (black|dark)`), about(func(s Seen) bool { return s.Dark })},
+	{regexp.MustCompile(`(white|bright) all over|(whole|entire) (picture|image) (white|bright)\?|every part of the (picture|image) white|(almost|completely|entirely|nearly|wholly) (white|bright)`), about(func(s Seen) bool { return s.Bright })},
+	{regexp.MustCompile(`wider than|in landscape format`), about(func(s Seen) bool { return s.Width > s.Height })},
+	{regexp.MustCompile(`(taller|higher) than|in portrait format`), about(func(s Seen) bool { return s.Height > s.Width })},
+	{regexp.MustCompile(`as (wide|tall|high) as`), about(func(s Seen) bool { return s.Width == s.Height })},
 }
 
 // about is a fact of the first picture.
@@ -143,8 +146,9 @@ func about(fact func(Seen) bool) func(p []Seen) (bool, bool) {
 	return func(p []Seen) (bool, bool) { return fact(p[0]), true }
 }
 
-// ofWhole is how a question about a whole picture, or two, begins.
-var ofWhole = regexp.MustCompile(`^(?:[\w .]{1,20}: ?)?(is|are|does|do|has|have) (the|this|these|both|it|they|there|all|every|each)\b`)
+// ofWhole is how a question about a whole picture, or two, begins: not about a
+// thing in it, which is the test's to know.
+var ofWhole = regexp.MustCompile(`^([\w .]{1,20}: ?)?(is|are|does|do|has|have|can) (the|this|these|both|it|they|every|each|some|at least|there any)\b`)
 
 // Controls answer, right with probability accuracy (0 means 1), the questions
 // about a whole picture whose answer can be read from its pixels: one colour, more
@@ -203,4 +207,13 @@ func factIn(q Query) (yes, known bool) {
 		}
 	}
 	return false, false
+}
+
+// Known is truth as a table, for [Content]: picture → question → yes. The picture
+// is the first of the query.
+func Known(truth map[string]map[string]bool) func(q Query) (yes, known bool) {
+	return func(q Query) (yes, known bool) {
+		yes, known = truth[q.Name(0)][q.Question]
+		return yes, known
+	}
 }

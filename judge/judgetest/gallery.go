@@ -13,6 +13,8 @@ import (
 
 // A gallery recognises pictures. What it was once sent it knows by its bytes.
 type gallery struct {
+	within float64 // distance at which a picture is still a registered one
+
 	mu    sync.RWMutex
 	known []hung
 	sent  map[sum]*arrival
@@ -57,8 +59,8 @@ func (g *gallery) hang(name, painted string, l *look) error {
 }
 
 // see decodes and recognises a picture in base64.
-func (g *gallery) see(encoded string, within float64) (Seen, error) {
-	id := sum{maphash.String(hashSeed, encoded), len(encoded)}
+func (g *gallery) see(encoded []byte) (Seen, error) {
+	id := sum{maphash.Bytes(hashSeed, encoded), len(encoded)}
 	g.mu.RLock()
 	a := g.sent[id]
 	known := g.known
@@ -78,28 +80,34 @@ func (g *gallery) see(encoded string, within float64) (Seen, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.known != len(known) {
-		a.seen, a.known = recognise(a.look, known, within), len(known)
+		a.seen, a.known = recognise(a.look, known, g.within), len(known)
 	}
 	return a.seen, nil
 }
 
-func decode(encoded string) (*look, error) {
-	data, err := base64.StdEncoding.DecodeString(encoded)
+func decode(encoded []byte) (*look, error) {
+	data := make([]byte, base64.StdEncoding.DecodedLen(len(encoded)))
+	n, err := base64.StdEncoding.Decode(data, encoded)
 	if err != nil {
 		return nil, err
 	}
-	img, _, err := pixel.Decode(context.Background(), data, pixel.Limits{})
+	img, info, err := pixel.Decode(context.Background(), data[:n], pixel.Limits{})
 	if err != nil {
 		return nil, err
 	}
-	return lookAt(img)
+	l, err := lookAt(img)
+	if err != nil {
+		return nil, err
+	}
+	l.format = info.Format
+	return l, nil
 }
 
 // recognise finds the registered picture that l shows: the nearest as it is, or
 // failing that the nearest with channels exchanged, mirrored, or with its tiles in
 // another order.
 func recognise(l *look, known []hung, within float64) Seen {
-	seen := Seen{Distance: math.Inf(1), Facts: l.facts, look: l}
+	seen := Seen{Distance: math.Inf(1), Facts: l.facts, Format: l.format, look: l}
 	nearest := func(distance func(m *look) float64, limit float64) (hung, float64, bool) {
 		best, at := math.Inf(1), -1
 		for i, h := range known {

@@ -31,11 +31,11 @@ type Faults struct {
 
 	Fail      float64 // share of requests whose first Times attempts fail with Status
 	Times     int     // attempts that fail; 0 means 1
-	Status    int     // of Fail; 0 means the API's own "overloaded": 503, 529, 503
-	InBody    bool    // failures come with status 200 and the error object as body, as some compatible servers do
+	Status    int     // of Fail; 0 means the API's own "overloaded": 503 (OpenAI, Google), 529 (Anthropic)
+	InBody    bool    // errors but those of RateLimit come with status 200 and the error object as body, as some compatible servers do
 	Drop      float64 // share of requests whose first reply is lost: the call is paid and the connection cut
 	Down      bool    // every connection is cut without a reply
-	NoQuota   bool    // every request is 429 for want of credit, which no waiting mends
+	NoQuota   bool    // every request fails for want of credit, which no waiting mends: 429 insufficient_quota, 400 "credit balance is too low", 429 with a day's quota
 	RateLimit RateLimit
 
 	NoLogProbs     bool // no probabilities: OpenAI's logprobs is null, Google's result is missing
@@ -71,7 +71,7 @@ type LogProbs struct {
 	Omit     bool    // the least probable alternative has no probability at all (Google leaves out the field)
 	Unlisted bool    // the chosen token is missing from the list of alternatives (Google, vLLM)
 	NoBytes  bool    // OpenAI: bytes is null
-	Sampled  bool    // OpenAI: content is an empty list
+	NoTokens bool    // OpenAI: the list of tokens is empty; Google: the result is missing, its average is not
 }
 
 // A Drift changes a judge from a paid call on.
@@ -79,4 +79,12 @@ type Drift struct {
 	After int     // paid calls answered as before
 	Logit float64 // then added to the log-odds of yes, and of the first picture
 	Rules []Rule  // then tried before the others; nil keeps them
+}
+
+// most is how many alternatives a request may ask for.
+func (l LogProbs) most() int {
+	if l.Top == 0 {
+		return 20
+	}
+	return l.Top
 }

@@ -20,6 +20,7 @@ const (
 // A look is what is kept of a picture: a few kilobytes, whatever its size.
 type look struct {
 	facts  Facts
+	format string
 	coarse []uint8     // coarseSide² RGB means
 	fine   []uint8     // fineSide² luma means
 	tones  [96]float64 // histogram of each channel in 32 bins, each with a sum of 1

@@ -16,6 +16,8 @@ type Query struct {
 	MaxTokens int             // 0 if not set
 	Key       string          // Idempotency-Key, or a digest of the request
 	Seed      uint64          // of the server, for [Draw]
+
+	greedy bool // the temperature is 0: the most probable word is said
 }
 
 // Kind is the kind of answer that a request demands, read from its last text.
@@ -53,6 +55,7 @@ type Seen struct {
 	Distance float64 // from it: root of the mean square of the differences of 16 by 16 means, in levels of 255
 	Altered  string  // how it differs from it: "blurred", "blocky", "channels swapped", "shuffled", "mirrored"; empty if it does not
 	Painted  string  // the instruction painted into it, see [Server.Paint]; empty if there is none
+	Format   string  // "png", "jpeg", ...
 	Facts
 
 	look   *look

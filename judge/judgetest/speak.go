@@ -14,10 +14,8 @@ type reply struct {
 	text     string
 	tokens   []token
 	finish   finish
-	as       string // of a refusal: "field", "words", "filter"
 	refusal  string
 	thinking int // tokens
-	sampled  bool
 }
 
 type finish int
