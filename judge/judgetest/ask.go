@@ -141,20 +141,23 @@ func fields(raw json.RawMessage, known []string, unknown func(name string) *faul
 }
 
 var (
-	offersYes    = regexp.MustCompile(`(?i)\byes\b`)
-	offersFirst  = regexp.MustCompile(`(?i)\bfirst\b`)
-	offersSecond = regexp.MustCompile(`(?i)\bsecond\b`)
-	offersScale  = regexp.MustCompile(`(?i)\b1\s*(to|and|-|–)\s*10\b|\bone to ten\b|out of (10|ten)\b`)
+	offersYes   = regexp.MustCompile(`(?i)\byes\b["', /]{1,4}(or ["']?)?no\b`)
+	offersFirst = regexp.MustCompile(`(?i)\bfirst\b["', /]{1,4}(or ["']?)?(the )?second\b`)
+	offersScale = regexp.MustCompile(`(?i)\b1\s*(to|and|-|–)\s*10\b|\bone to ten\b|out of (10|ten)\b`)
+	offersJSON  = regexp.MustCompile(`(?i)\b(with|as|in|only|one) JSON\b`)
 )
 
 // kindOf reads from words what kind of answer they demand of somebody who sees n
-// pictures.
+// pictures: from how the words to choose from are listed, since each of them may
+// also stand in a prompt.
 func kindOf(words string, n int) Kind {
 	switch {
+	case offersJSON.MatchString(words):
+		return JSON
+	case n > 0 && offersFirst.MatchString(words):
+		return Better
 	case offersYes.MatchString(words):
 		return YesNo
-	case n >= 2 && offersFirst.MatchString(words) && offersSecond.MatchString(words):
-		return Better
 	case offersScale.MatchString(words):
 		return Score
 	}
@@ -171,25 +174,38 @@ func (a *ask) query(seen []Seen, key string, seed uint64) Query {
 	if q.Question == "" {
 		q.Question = questionIn(all)
 	}
-	switch {
-	case a.schema != nil:
+	if q.Kind = kindOf(q.Text(), len(seen)); q.Kind == Writing {
+		q.Kind = kindOf(a.system+"\n"+all, len(seen))
+	}
+	if a.schema != nil {
 		q.Kind = JSON
-	default:
-		if q.Kind = kindOf(q.Text(), len(seen)); q.Kind == Writing {
-			q.Kind = kindOf(a.system+"\n"+all, len(seen))
-		}
+	}
+	if q.Kind == JSON && a.schema == nil {
+		q.Schema = schemaIn(q.Text())
+	}
+	if q.Kind == Better && len(seen) == 1 && seen[0].halves != nil {
+		q.Pictures = seen[0].halves
 	}
 	return q
 }
 
-// questionIn is text up to its last question mark, from the start of that line.
+var (
+	label    = regexp.MustCompile(`(?i)^(question|q)( ?\d+)?[:.] *`)
+	labelled = regexp.MustCompile(`(?im)^(question|q)( ?\d+)?: *`)
+)
+
+// questionIn is text up to its last question mark, from the last line that begins
+// with "Question:", or else from the start of the line.
 func questionIn(text string) string {
 	end := strings.LastIndexByte(text, '?')
 	if end < 0 {
 		return ""
 	}
+	if at := labelled.FindAllStringIndex(text[:end], -1); at != nil {
+		return strings.TrimSpace(text[at[len(at)-1][1] : end+1])
+	}
 	start := strings.LastIndexByte(text[:end], '\n') + 1
-	return strings.TrimSpace(text[start : end+1])
+	return strings.TrimSpace(label.ReplaceAllString(text[start:end+1], ""))
 }
 
 func joined(texts []string) string { return strings.Join(texts, "\n") }

@@ -181,6 +181,9 @@ func Controls(accuracy, bias float64) Rule {
 				return Yes(sigmoid(odds * right(q.Question))), true
 			}
 		case Better:
+			if len(q.Pictures) < 2 {
+				return Answer{}, false
+			}
 			a, b := q.Pictures[0], q.Pictures[1]
 			if worse := a.Worse(b); worse != 0 {
 				return First(sigmoid(5*float64(worse)*right("pair")+bias), 0), true

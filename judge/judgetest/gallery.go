@@ -81,6 +81,9 @@ func (g *gallery) see(encoded []byte) (Seen, error) {
 	defer a.mu.Unlock()
 	if a.known != len(known) {
 		a.seen, a.known = recognise(a.look, known, g.within), len(known)
+		for _, h := range a.look.halves {
+			a.seen.halves = append(a.seen.halves, recognise(h, known, g.within))
+		}
 	}
 	return a.seen, nil
 }

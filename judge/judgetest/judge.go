@@ -170,7 +170,7 @@ func tilt(words []Word, logit float64) []Word {
 // list answers a schema of yes/no answers.
 func (x *exchange) list(q Query) (Answer, error) {
 	refusal := ""
-	v, err := fill(q.Schema, joined(q.Texts), func(a asked) (string, error) {
+	v, err := fill(q.Schema, q.Text(), func(a asked) (string, error) {
 		part := q
 		part.Question, part.Part, part.Kind, part.Schema = a.question, a.id, YesNo, json.RawMessage(nil)
 		ans, ok := x.rule(part)

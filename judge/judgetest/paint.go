@@ -17,10 +17,10 @@ func Painted(img image.Image, text string) *image.RGBA {
 	b := img.Bounds()
 	out := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
 	draw.Draw(out, out.Bounds(), img, b.Min, draw.Src)
-	lines := lines(text, 16)
+	rows := broken(text, 16)
 	face := basicfont.Face7x13
-	small := image.NewGray(image.Rect(0, 0, 16*face.Advance+4, len(lines)*face.Height+4))
-	for i, line := range lines {
+	small := image.NewGray(image.Rect(0, 0, 16*face.Advance+4, len(rows)*face.Height+4))
+	for i, line := range rows {
 		d := font.Drawer{Dst: small, Src: image.White, Face: face, Dot: fixed.P(2, 2+i*face.Height+face.Ascent)}
 		d.DrawString(line)
 	}
@@ -36,8 +36,8 @@ func Painted(img image.Image, text string) *image.RGBA {
 	return out
 }
 
-// lines breaks text into lines of at most n bytes, at spaces where there are any.
-func lines(text string, n int) []string {
+// broken breaks text into lines of at most n bytes, at spaces where there are any.
+func broken(text string, n int) []string {
 	var out []string
 	line := ""
 	for _, w := range strings.Fields(text) {

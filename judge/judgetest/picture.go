@@ -24,6 +24,7 @@ type look struct {
 	coarse []uint8     // coarseSide² RGB means
 	fine   []uint8     // fineSide² luma means
 	tones  [96]float64 // histogram of each channel in 32 bins, each with a sum of 1
+	halves []*look     // left and right, if it is a montage
 }
 
 // lookAt measures img.
@@ -50,7 +51,44 @@ func lookAt(img *pixel.Image) (*look, error) {
 	l := &look{coarse: coarse.Pix, fine: fine.Pix}
 	l.measure(work, grey)
 	l.facts.Width, l.facts.Height = img.Width, img.Height
+	left, right, ok := gapIn(work)
+	if !ok {
+		return l, nil
+	}
+	left, right = left*rgb.Width/work.Width, (right*rgb.Width+work.Width-1)/work.Width
+	for _, span := range [][2]int{{0, left}, {right, rgb.Width}} {
+		half, err := rgb.Crop(span[0], 0, span[1]-span[0], rgb.Height)
+		if err != nil {
+			return nil, err
+		}
+		h, err := lookAt(half)
+		if err != nil {
+			return nil, err
+		}
+		l.halves = append(l.halves, h)
+	}
 	return l, nil
+}
+
+// gapIn finds the mid-grey columns that part two pictures standing side by side:
+// from left up to and without right.
+func gapIn(work *pixel.Image) (left, right int, ok bool) {
+	grey := func(x int) bool {
+		for y := range work.Height {
+			for _, v := range work.Pix[3*(y*work.Width+x):][:3] {
+				if v < 120 || v > 136 {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	from, to := work.Width/8, work.Width-work.Width/8
+	for left = from; left < to && !grey(left); left++ {
+	}
+	for right = left; right < to && grey(right); right++ {
+	}
+	return left, right, left > from && right < to && right-left >= 2
 }
 
 // onGrey returns img in mode RGB, what is transparent laid on mid-grey.

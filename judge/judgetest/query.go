@@ -8,11 +8,11 @@ type Query struct {
 	Model     string
 	System    string
 	Texts     []string // of the user's turn, in order
-	Pictures  []Seen   // in order
-	Question  string   // what is asked: the last text up to its last question mark, from the start of that line; one question of a list where Part is not empty; empty if nothing is asked
+	Pictures  []Seen   // in order; in a comparison by a montage (two pictures side by side on mid-grey) the two
+	Question  string   // what is asked: the last text up to its last question mark, from the last line that begins with "Question:", or else from the start of the line; one question of a list where Part is not empty; empty if nothing is asked
 	Part      string   // id of the question in a list of questions; empty if it stands alone
 	Kind      Kind
-	Schema    json.RawMessage // nil if plain text is wanted, and in a part of a list
+	Schema    json.RawMessage // nil if plain text is wanted, and in a part of a list; made from the example if the text demands JSON by one
 	MaxTokens int             // 0 if not set
 	Key       string          // Idempotency-Key, or a digest of the request
 	Seed      uint64          // of the server, for [Draw]
@@ -25,10 +25,10 @@ type Kind string
 
 // The kinds.
 const (
-	YesNo   Kind = "yes/no"     // the word "yes" is offered
-	Better  Kind = "comparison" // "first" and "second" are offered, and there are two pictures or more
+	YesNo   Kind = "yes/no"     // a choice "yes, no ..." or "yes or no" is offered
+	Better  Kind = "comparison" // a choice "first, second ..." is offered, and there are pictures
 	Score   Kind = "score"      // a scale "1 to 10" is offered
-	JSON    Kind = "json"       // there is a JSON Schema
+	JSON    Kind = "json"       // there is a JSON Schema, or the text demands JSON
 	Writing Kind = "writing"    // anything else
 	Any     Kind = "any"        // of a [Rule]: all of them
 )
@@ -60,6 +60,7 @@ type Seen struct {
 
 	look   *look
 	damage float64 // size of the alteration, in levels
+	halves []Seen  // what stands side by side in it, if it is a montage; else nil
 }
 
 // Facts are measured on the pixels of a picture.

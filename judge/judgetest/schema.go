@@ -95,10 +95,26 @@ func questionsIn(text string) []asked {
 	return out
 }
 
+var exampleJSON = regexp.MustCompile(`\{\s*"(\w+)"\s*:\s*\[\s*\{\s*"(\w+)"\s*:\s*"[^"]*"\s*,\s*"(\w+)"\s*:\s*"[^"]*"`)
+
+// schemaIn makes a schema of an example such as {"answers":[{"id":"q1","answer":
+// "yes"}, ...]} in a text; nil if there is none.
+func schemaIn(text string) json.RawMessage {
+	m := exampleJSON.FindStringSubmatch(text)
+	if m == nil {
+		return nil
+	}
+	return fmt.Appendf(nil, `{"type":"object","properties":{%q:{"type":"array","items":{"type":"object","properties":{%q:{"type":"string"},`+
+		`%q:{"type":"string","enum":["yes","no","unsure"]}}}}}}`, m[1], m[2], m[3])
+}
+
 // fill answers a schema that consists of yes/no answers to the questions of the
 // text: a list of objects with an id and an answer, or an object with a property a
 // question. one answers a question; an error says why the schema is no such thing.
 func fill(raw json.RawMessage, text string, one func(asked) (string, error)) (any, error) {
+	if raw == nil {
+		return nil, fmt.Errorf("there is no schema")
+	}
 	s, err := parseSchema(raw)
 	if err != nil {
 		return nil, err
