@@ -79,7 +79,7 @@ func lift(raw []byte) body {
 		}
 		s := raw[open+1 : open+1+n]
 		b.slim = append(b.slim, raw[:open+1]...)
-		if len(s) > 1024 && bytes.IndexByte(s, ' ') < 0 && bytes.IndexByte(s, '\\') < 0 {
+		if len(s) > 1024 && without(s, ' ', '\\', '\n', '\r') {
 			b.slim = append(b.slim, placeholder...)
 			b.slim = strconv.AppendInt(b.slim, int64(len(b.lifted)), 10)
 			b.lifted = append(b.lifted, s)
@@ -89,6 +89,16 @@ func lift(raw []byte) body {
 		b.slim = append(b.slim, '"')
 		raw = raw[open+n+2:]
 	}
+}
+
+// without reports whether s has none of some bytes.
+func without(s []byte, none ...byte) bool {
+	for _, c := range none {
+		if bytes.IndexByte(s, c) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // stringEnd is the place of the quote that ends the JSON string raw, or −1.

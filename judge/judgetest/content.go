@@ -148,7 +148,7 @@ func about(fact func(Seen) bool) func(p []Seen) (bool, bool) {
 
 // ofWhole is how a question about a whole picture, or two, begins: not about a
 // thing in it, which is the test's to know.
-var ofWhole = regexp.MustCompile(`^([\w .]{1,20}: ?)?(is|are|does|do|has|have|can) (the|this|these|both|it|they|every|each|some|at least|there any)\b`)
+var ofWhole = regexp.MustCompile(`^([\w .]{1,20}: ?)?(is|are|does|do|has|have|can) (the|this|these|both|it|they|every|each|some|at least|there any(thing)?)\b`)
 
 // Controls answer, right with probability accuracy (0 means 1), the questions
 // about a whole picture whose answer can be read from its pixels: one colour, more

@@ -29,7 +29,6 @@ import (
 func picture(seed uint64, w, h int) *image.NRGBA {
 	r := rand.New(rand.NewPCG(seed, 7))
 	img := image.NewNRGBA(image.Rect(0, 0, w, h))
-	type disc struct{ x, y, r, c [3]float64 }
 	base := [3]float64{r.Float64() * 255, r.Float64() * 255, r.Float64() * 255}
 	var discs [6]struct {
 		x, y, r float64

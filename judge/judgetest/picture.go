@@ -221,19 +221,51 @@ func (l *look) toneDistance(m *look) float64 {
 	return sum / 6
 }
 
+// correlation is that of the means of l and m, each channel about its own mean: 1
+// for the same scene in another contrast.
+func (l *look) correlation(m *look) float64 {
+	var cross, one, other float64
+	for c := range 3 {
+		var sumL, sumM float64
+		for i := c; i < len(l.coarse); i += 3 {
+			sumL, sumM = sumL+float64(l.coarse[i]), sumM+float64(m.coarse[i])
+		}
+		n := float64(len(l.coarse) / 3)
+		for i := c; i < len(l.coarse); i += 3 {
+			a, b := float64(l.coarse[i])-sumL/n, float64(m.coarse[i])-sumM/n
+			cross, one, other = cross+a*b, one+a*a, other+b*b
+		}
+	}
+	if one == 0 || other == 0 {
+		return 0
+	}
+	return cross / math.Sqrt(one*other)
+}
+
 // damage says how far l is from m, which shows the same: the size of the
-// alteration, in levels, and what it is.
+// alteration, in levels, and what it is. A picture at another scale loses some
+// detail and is none the worse.
 func (l *look) damage(m *look) (float64, string) {
+	lossy, soft, scaled := 2.5, 0.2, l.facts.Width != m.facts.Width || l.facts.Height != m.facts.Height
+	if scaled {
+		lossy, soft = 6, 0.35
+	}
 	fine := rms(l.fine, m.fine, nil)
 	loss := 0.0
-	if m.facts.Sharpness > 0 {
+	if m.facts.Sharpness > 1 {
 		loss = 1 - l.facts.Sharpness/m.facts.Sharpness
 	}
-	switch {
-	case loss > 0.2 && m.facts.Sharpness > 1:
-		return fine + 20*loss, "blurred"
-	case fine > 2.5:
-		return fine, "blocky"
+	size := fine + 20*max(loss, min(1, -loss))
+	if scaled {
+		size = fine + 20*max(0, loss) // a smaller picture has sharper edges
 	}
-	return fine, ""
+	switch {
+	case fine > lossy && l.facts.Blockiness > 1.3*m.facts.Blockiness:
+		return size, "blocky"
+	case loss > soft:
+		return size, "blurred"
+	case fine > lossy, -loss > soft && !scaled:
+		return size, "noisy"
+	}
+	return size, ""
 }

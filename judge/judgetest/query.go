@@ -53,7 +53,7 @@ func (q Query) Name(i int) string {
 type Seen struct {
 	Name     string  // of the registered picture it shows; empty if there is none
 	Distance float64 // from it: root of the mean square of the differences of 16 by 16 means, in levels of 255
-	Altered  string  // how it differs from it: "blurred", "blocky", "channels swapped", "shuffled", "mirrored"; empty if it does not
+	Altered  string  // how it differs from it: "blurred", "blocky", "noisy", "channels swapped", "shuffled", "mirrored"; empty if it does not
 	Painted  string  // the instruction painted into it, see [Server.Paint]; empty if there is none
 	Format   string  // "png", "jpeg", ...
 	Facts

@@ -146,6 +146,9 @@ func (s *Server) serve(w wire) http.HandlerFunc {
 		}
 		buf := s.buffers.Get().(*bytes.Buffer)
 		buf.Reset()
+		if n := r.ContentLength; n > 0 && n < 64<<20 {
+			buf.Grow(int(n) + bytes.MinRead) // so that ReadFrom need not grow it again
+		}
 		defer s.buffers.Put(buf)
 		if _, err := buf.ReadFrom(r.Body); err != nil {
 			s.book.failed(nil)
