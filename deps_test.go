@@ -19,7 +19,7 @@ const module = "github.com/gen-emerge/assay"
 // know each other. A package that is not in this list has no place in the house.
 var level = map[string]int{
 	"pixel": 0, "token": 0, "onnx": 0, "weights": 0, "stat": 0, "index": 0, "gemm": 0,
-	"nn": 1, "ort": 1, "rank": 1, "store": 1, "judge/vlm": 1,
+	"nn": 1, "ort": 1, "rank": 1, "store": 1, "judge/vlm": 1, "judge/judgetest": 1,
 	"backbone": 2, "gate": 2, "archive": 2, "judge": 2,
 	"metric":        3,
 	"series":        4,
