@@ -16,8 +16,8 @@ import (
 	"github.com/gen-emerge/assay/judge/vlm"
 )
 
-// An item is a part of a prompt as a judge named it.
-type item struct {
+// A promptItem is a part of a prompt as a judge named it.
+type promptItem struct {
 	ID     int    `json:"id"`
 	Kind   string `json:"kind"`
 	Phrase string `json:"phrase"`
@@ -26,7 +26,7 @@ type item struct {
 
 // readItems reads a reply in JSON, or line by line. An error says what cannot be
 // read.
-func readItems(reply vlm.Reply, schema bool) ([]item, error) {
+func readItems(reply vlm.Reply, schema bool) ([]promptItem, error) {
 	text := strings.TrimSpace(reply.Text)
 	switch {
 	case reply.Finish == "length":
@@ -72,7 +72,7 @@ func unfenced(text string) string {
 	return strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "```"))
 }
 
-func itemsJSON(text string) ([]item, error) {
+func itemsJSON(text string) ([]promptItem, error) {
 	// Pointers tell what is missing from what is empty.
 	var in struct {
 		Items *[]struct {
@@ -92,20 +92,20 @@ func itemsJSON(text string) ([]item, error) {
 	if in.Items == nil {
 		return nil, errors.New("the reply has no items")
 	}
-	var items []item
+	var items []promptItem
 	for i, it := range *in.Items {
 		if it.ID == nil || it.Kind == nil || it.Phrase == nil {
 			return nil, fmt.Errorf("item %d of the reply lacks id, kind or phrase", i+1)
 		}
-		items = append(items, item{*it.ID, *it.Kind, *it.Phrase, it.Needs})
+		items = append(items, promptItem{*it.ID, *it.Kind, *it.Phrase, it.Needs})
 	}
 	return items, nil
 }
 
 // itemLines reads "number | kind | phrase | needs". Lines without a bar are what
 // models say around a list.
-func itemLines(text string) ([]item, error) {
-	var items []item
+func itemLines(text string) ([]promptItem, error) {
+	var items []promptItem
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		if !strings.Contains(line, "|") {
@@ -122,7 +122,7 @@ func itemLines(text string) ([]item, error) {
 		if err != nil {
 			return nil, fmt.Errorf("line %.100q does not begin with a number", line)
 		}
-		it := item{ID: id, Kind: strings.TrimSpace(fields[1]), Phrase: strings.TrimSpace(fields[2])}
+		it := promptItem{ID: id, Kind: strings.TrimSpace(fields[1]), Phrase: strings.TrimSpace(fields[2])}
 		if len(fields) == 4 {
 			for _, need := range strings.FieldsFunc(fields[3], func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
 				if need == "-" || need == "—" || strings.EqualFold(need, "none") {
@@ -153,7 +153,7 @@ var forms = map[string]struct{ id, before string }{
 
 // A part is an item that makes a question.
 type part struct {
-	item
+	promptItem
 	id, text string
 	content  []string // stems of its content words
 	needs    []*part
@@ -165,13 +165,13 @@ type part struct {
 type partState int
 
 const (
-	waiting partState = iota
-	asked             // it is among the questions
-	refused           // it is not, for want of room
+	waiting     partState = iota
+	inQuestions           // it is among the questions
+	refused               // it is not, for want of room
 )
 
 // promptQuestions makes the questions of a prompt's parts.
-func promptQuestions(prompt string, items []item) PromptQuestions {
+func promptQuestions(prompt string, items []promptItem) PromptQuestions {
 	out := PromptQuestions{Prompt: prompt, Questions: []assay.Question{root(prompt)}}
 	parts := out.parts(items)
 	covered := map[string]bool{}
@@ -192,7 +192,7 @@ func (out *PromptQuestions) drop(phrase, why string) {
 
 // parts returns the parts that items make, each once, linked with those they need,
 // and drops the other items.
-func (out *PromptQuestions) parts(items []item) []*part {
+func (out *PromptQuestions) parts(items []promptItem) []*part {
 	words := stemsOf(out.Prompt)
 	byNumber, byID, all := map[int]*part{}, map[string]*part{}, map[int]bool{}
 	for _, it := range items {
@@ -229,7 +229,7 @@ func (out *PromptQuestions) add(p *part, covered map[string]bool) {
 	p.state = refused // until it is in
 	q := promptQuestion(p.id, p.text)
 	for _, need := range p.needs {
-		if out.add(need, covered); need.state == asked {
+		if out.add(need, covered); need.state == inQuestions {
 			q.Needs = append(q.Needs, "alignment."+need.id)
 		}
 	}
@@ -237,7 +237,7 @@ func (out *PromptQuestions) add(p *part, covered map[string]bool) {
 		out.drop(p.Phrase, fmt.Sprintf("more than %d questions", MaxPromptQuestions))
 		return
 	}
-	p.state = asked
+	p.state = inQuestions
 	out.Questions = append(out.Questions, q)
 	for _, stem := range p.content {
 		covered[stem] = true
@@ -290,7 +290,7 @@ func reaches(from, to *part, seen map[*part]bool) bool {
 
 // partOf returns the part that an item makes, or why it makes none. words are the
 // stems of the prompt.
-func partOf(it item, prompt string, words map[string]bool) (*part, string) {
+func partOf(it promptItem, prompt string, words map[string]bool) (*part, string) {
 	form, ok := forms[it.Kind]
 	if !ok {
 		return nil, fmt.Sprintf("%.40q is no kind", it.Kind)
@@ -311,7 +311,7 @@ func partOf(it item, prompt string, words map[string]bool) (*part, string) {
 	case strings.EqualFold(phrase, strings.TrimRight(prompt, ".,;: ")) && it.Kind != "style" && it.Kind != "entity":
 		return nil, "is the whole prompt, which is asked for anyway"
 	}
-	p := &part{item: it, text: form.before + phrase + "?"}
+	p := &part{promptItem: it, text: form.before + phrase + "?"}
 	for _, w := range contentWords(phrase) {
 		stem := stemOf(w)
 		if words[stem] {

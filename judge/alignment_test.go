@@ -30,8 +30,6 @@ func (s *scripted) Ask(_ context.Context, r vlm.Request) (vlm.Reply, error) {
 	return s.replies[min(len(s.asked), len(s.replies))-1], nil
 }
 
-func says(text string) vlm.Reply { return vlm.Reply{Text: text, Finish: "stop"} }
-
 func scriptedModel(s *scripted, can vlm.Capabilities) vlm.Model {
 	return vlm.Model{Judge: assay.Judge{Name: "j", API: "openai", Model: "m"}, Can: can, Asker: s}
 }
@@ -233,7 +231,7 @@ func TestAlignmentLimit(t *testing.T) {
 // TestAlignmentCircle: what needs itself by way of others is dropped, and what
 // needs it is asked without.
 func TestAlignmentCircle(t *testing.T) {
-	items := []item{{1, "entity", "a cat", []int{2}}, {2, "entity", "a mat", []int{3}}, {3, "entity", "a hat", []int{1}}, {4, "relation", "a cat with a bell", []int{1, 5}}, {5, "entity", "a bell", nil}}
+	items := []promptItem{{1, "entity", "a cat", []int{2}}, {2, "entity", "a mat", []int{3}}, {3, "entity", "a hat", []int{1}}, {4, "relation", "a cat with a bell", []int{1, 5}}, {5, "entity", "a bell", nil}}
 	got := promptQuestions("a cat with a bell, a mat, a hat", items)
 	var ids []string
 	for _, q := range got.Questions[1:] {
