@@ -223,7 +223,7 @@ func TestWrong(t *testing.T) {
 	lp := func(p, lo, hi float64) assay.Belief {
 		return assay.Belief{P: p, Low: lo, High: hi, Method: assay.ByLogProbs}
 	}
-	no, yes := control("c", "?", "no"), control("c", "?", "yes")
+	no, yes := knownControl("c", "?", "no"), knownControl("c", "?", "yes")
 	for i, c := range []struct {
 		q    assay.Question
 		b    assay.Belief
@@ -506,7 +506,7 @@ func TestChecklistInvalid(t *testing.T) {
 	for name, qs := range map[string][]assay.Question{
 		"circle": {needs("a", "b"), needs("b", "c"), needs("c", "a")}, "itself": {needs("a", "a")}, "unknown": {needs("a", "z")},
 		"twice": {needs("a"), needs("a")}, "no id": {needs("")}, "no text": {{ID: "a"}},
-		"expects": {control("a", "Is it?", "perhaps")}, "scope": {{ID: "a", Text: "Is it?", Scope: "sound"}},
+		"expects": {knownControl("a", "Is it?", "perhaps")}, "scope": {{ID: "a", Text: "Is it?", Scope: "sound"}},
 	} {
 		if _, err := Checklist(t.Context(), m, subject("a"), qs, quiet); !errors.Is(err, assay.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)

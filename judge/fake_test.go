@@ -132,15 +132,15 @@ func question(id, text string) assay.Question {
 	return assay.Question{ID: id, Version: "1", Dimension: "detail", Text: text, Good: assay.YesIsGood, Kind: "floor", Scope: "image"}
 }
 
-func control(id, text, expect string) assay.Question {
+func knownControl(id, text, expect string) assay.Question {
 	return assay.Question{ID: id, Version: "1", Dimension: "control", Text: text, Kind: "control", Scope: "image", Expect: expect}
 }
 
 func testControls(Pixels, uint64) []assay.Question {
 	return []assay.Question{
-		control("control.grey", "Is the picture black and white?", "no"),
-		control("control.plain", "Is the picture of one plain colour?", "no"),
-		control("control.wide", "Is the picture wider than tall?", "yes"),
+		knownControl("control.grey", "Is the picture black and white?", "no"),
+		knownControl("control.plain", "Is the picture of one plain colour?", "no"),
+		knownControl("control.wide", "Is the picture wider than tall?", "yes"),
 	}
 }
 

@@ -61,16 +61,12 @@ func Reconstruct(ctx context.Context, m vlm.Model, s Subject, g Generator, dista
 	}
 	var out Reconstruction
 	w := newAsking(m, opt)
-	text, why, err := w.text(ctx, vlm.Request{
-		System: system, MaxTokens: 256,
-		Parts: []vlm.Part{{Image: s.Sent}, {Text: fmt.Sprintf("Describe this picture so that a painter who cannot see it could paint it again: "+
-			"what it shows, where things are, colours, light, medium and style. At most %d words, one paragraph, nothing but the description.", captionWords)}},
-	})
+	text, why, err := w.caption(ctx, s)
 	if err != nil || why != "" {
 		out.Abstained = why
 		return out, err
 	}
-	out.Caption = cleanCaption(text)
+	out.Caption = text
 	var wrong []string
 	for _, c := range wrongCaptions {
 		if c = cleanCaption(c); c != "" && c != out.Caption {
@@ -120,6 +116,33 @@ func (r *Reconstruction) measure(ctx context.Context, s Subject, g Generator, di
 		r.Null = append(r.Null, d)
 	}
 	return nil
+}
+
+// Caption has m describe a picture in one paragraph, as [Reconstruct] does; it is
+// empty if the judge refuses.
+func Caption(ctx context.Context, m vlm.Model, s Subject, opt Options) (string, error) {
+	opt, err := opt.filled()
+	if err != nil {
+		return "", err
+	}
+	if err := checkSubject(s); err != nil {
+		return "", err
+	}
+	text, _, err := newAsking(m, opt).caption(ctx, s)
+	return text, err
+}
+
+// caption returns a description of the picture, or why there is none.
+func (w *asking) caption(ctx context.Context, s Subject) (text, why string, err error) {
+	text, why, err = w.text(ctx, vlm.Request{
+		System: system, MaxTokens: 256,
+		Parts: []vlm.Part{{Image: s.Sent}, {Text: fmt.Sprintf("Describe this picture so that a painter who cannot see it could paint it again: "+
+			"what it shows, where things are, colours, light, medium and style. At most %d words, one paragraph, nothing but the description.", captionWords)}},
+	})
+	if err != nil || why != "" {
+		return "", why, err
+	}
+	return cleanCaption(text), "", nil
 }
 
 // conclude compares the distances.

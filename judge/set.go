@@ -50,6 +50,9 @@ const twinSuffix = ".not"
 //go:embed questions/assay-1.yaml
 var assay1 []byte
 
+// DefaultYAML returns the file that [DefaultSet] is read from, to learn from.
+func DefaultYAML() []byte { return slices.Clone(assay1) }
+
 // builtin lists the sets of this build, the newest version of a name last. A
 // version that was published once stays here as it was: forks name it.
 var builtin = []struct {

@@ -29,6 +29,7 @@ type imagePage struct {
 	Absent        []series.Missing
 	History       []decisionView
 	Said          []judgmentView
+	Judged        judgedView
 }
 
 type setting struct{ Name, Value string }
@@ -80,6 +81,8 @@ func (st *site) imagePage(w http.ResponseWriter, r *http.Request) error {
 	if asJSON {
 		p.Readings, p.Gates, p.Cell = orEmpty(p.Readings), orEmpty(p.Gates), orEmpty(p.Cell)
 		p.Decisions, p.Judgments = orEmpty(p.Decisions), orEmpty(p.Judgments)
+		p.Answers, p.Comparisons = orEmpty(p.Answers), orEmpty(p.Comparisons)
+		p.Notes, p.Trusts = orEmpty(p.Notes), orEmpty(p.Trusts)
 		writeJSON(w, http.StatusOK, p)
 		return nil
 	}
@@ -138,6 +141,7 @@ func (p *imagePage) tell(id assay.Digest) {
 	for i, d := range slices.Backward(p.Decisions) {
 		p.History = append(p.History, decisionView{d, i == len(p.Decisions)-1, verdicts(d.Gates)})
 	}
+	p.Judged = judged(&p.Profile, id)
 	for _, j := range slices.Backward(p.Judgments) {
 		p.Said = append(p.Said, aboutImage(j, id))
 	}

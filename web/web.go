@@ -99,6 +99,7 @@ func (st *site) routes() http.Handler {
 		"GET /{$}":                     st.mapPage,
 		"GET /map.json":                st.mapJSON,
 		"GET /image/{id}":              st.imagePage,
+		"POST /image/{id}/answer":      st.answerQuestion,
 		"GET /diagnose":                st.diagnosePage,
 		"GET /diagnose.json":           st.diagnoseJSON,
 		"GET /compare":                 st.comparePage,
