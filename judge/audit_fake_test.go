@@ -3,9 +3,9 @@ package judge
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"image"
 	"image/color"
 	"image/png"
@@ -31,6 +31,7 @@ type behaviour struct {
 	strength float64 // its log-odds are uniform on [0.2, 1.8] times this
 	noise    float64 // deviation of the log-odds drawn for each request
 	says     string  // every reply, whatever is asked
+	rare     bool    // a variant that is examined a fifth as often
 }
 
 // A pretender is a judge in memory. It knows the pictures by their digests.
@@ -49,9 +50,12 @@ type pretender struct {
 	calls int
 }
 
-func (p *pretender) random(what string) *rand.Rand {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", p.seed, what))
-	return rand.New(rand.NewPCG(binary.LittleEndian.Uint64(sum[:]), binary.LittleEndian.Uint64(sum[8:])))
+// random depends on the judge and on what it is for.
+func (p *pretender) random(what []byte) *rand.Rand {
+	h := fnv.New64a()
+	h.Write(binary.LittleEndian.AppendUint64(nil, p.seed))
+	h.Write(what)
+	return rand.New(rand.NewPCG(h.Sum64(), p.seed))
 }
 
 func (p *pretender) Ask(ctx context.Context, r vlm.Request) (vlm.Reply, error) {
@@ -67,9 +71,12 @@ func (p *pretender) Ask(ctx context.Context, r vlm.Request) (vlm.Reply, error) {
 			text = part.Text
 		}
 	}
-	key := fmt.Sprint(pictures, r.Parts[len(r.Parts)-1].Text, r.Sample)
+	key := binary.LittleEndian.AppendUint64(nil, uint64(r.Sample))
 	for _, part := range r.Parts {
-		key += part.Text
+		key = append(key, part.Text...)
+		if part.Image != nil {
+			key = append(key, part.Image.Digest[:]...)
+		}
 	}
 	rng := p.random(key)
 	usage := vlm.Usage{In: 100, Out: 1}
@@ -120,11 +127,11 @@ func (p *pretender) taste(a, b assay.Digest) float64 {
 	if !okA || !okB {
 		return p.strength * float64(bit(okA)-bit(okB))
 	}
-	x, y, sign := a.String(), b.String(), 1.0
-	if x > y {
+	x, y, sign := a, b, 1.0
+	if bytes.Compare(x[:], y[:]) > 0 {
 		x, y, sign = y, x, -1
 	}
-	rng := p.random("pair " + x + y)
+	rng := p.random(append(x[:], y[:]...))
 	l := p.strength * (0.2 + 1.6*rng.Float64())
 	if (qa > qb) != (sign > 0) {
 		l = -l

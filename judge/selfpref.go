@@ -33,9 +33,10 @@ type SelfReport struct {
 }
 
 const (
-	selfRule    = "fails where the 95 % bootstrap interval of delta excludes 0 (a fair judge fails in about 5 % of examinations); at least 10 pairs of its family with another are needed"
+	selfRule    = "fails where the 95 % bootstrap interval of delta lies beyond 0.25 or below -0.25 (a fair judge fails in at most about 5 % of examinations); at least 10 pairs of its family with another are needed"
 	leastOwn    = 10
-	selfPrior   = 3.0 // standard deviation of the normal prior of each coefficient, which keeps unanimous pairs finite
+	leastDelta  = 0.25 // log-odds that matter: 6 of 100 even pairs. The prior alone makes some hundredths
+	selfPrior   = 3.0  // standard deviation of the normal prior of each coefficient, which keeps unanimous pairs finite
 	selfSamples = 500
 )
 
@@ -212,7 +213,7 @@ func (e *examination) self(ctx context.Context) *SelfReport {
 	}
 	r.Delta, r.Verdict = &d, Pass
 	towards := "no preference for its own family was found"
-	if d.Low > 0 || d.High < 0 {
+	if d.Low > leastDelta || d.High < -leastDelta {
 		r.Verdict = Fail
 		towards = "it favours pictures of its own family"
 		if d.Value < 0 {
