@@ -212,11 +212,17 @@ func factIn(q Query) (yes, known bool) {
 	return false, false
 }
 
-// Known is truth as a table, for [Content]: picture → question → yes. The picture
-// is the first of the query.
+// Known is truth as a table, for [Content]: pictures → question → yes. The key is
+// the names of all pictures of the query, joined by "+", or that of the first.
 func Known(truth map[string]map[string]bool) func(q Query) (yes, known bool) {
 	return func(q Query) (yes, known bool) {
-		yes, known = truth[q.Name(0)][q.Question]
+		names := make([]string, len(q.Pictures))
+		for i, p := range q.Pictures {
+			names[i] = p.Name
+		}
+		if yes, known = truth[strings.Join(names, "+")][q.Question]; !known {
+			yes, known = truth[q.Name(0)][q.Question]
+		}
 		return yes, known
 	}
 }
