@@ -7,8 +7,9 @@ import (
 )
 
 // Content is a judge that looks: it knows the truth and errs at a stated rate.
-// Errors and log-odds are drawn by seed, question and pictures (for pairs: by both
-// names, whatever their order), so a repeated question meets the same error.
+// Errors and log-odds are drawn by seed, question, pictures and the texts before
+// the last (for pairs: by both names, whatever their order), so a repeated question
+// meets the same error.
 //
 // Accuracy is that of the log-odds' sign. A word drawn from small log-odds is less
 // accurate: with Strength 3 some 5 % of words go against the sign, with 8 next to
@@ -71,6 +72,9 @@ func (c Content) yes(q Query) (Answer, bool) {
 	labels := []string{"yes", q.Question}
 	for _, p := range q.Pictures {
 		labels = append(labels, p.Name)
+	}
+	if len(q.Texts) > 1 { // a prompt that was shown
+		labels = append(labels, q.Texts[:len(q.Texts)-1]...)
 	}
 	odds := sign*c.odds(q, truth, labels...) + c.YesBias
 	if c.Noise > 0 {
@@ -212,11 +216,17 @@ func factIn(q Query) (yes, known bool) {
 	return false, false
 }
 
-// Known is truth as a table, for [Content]: picture → question → yes. The picture
-// is the first of the query.
+// Known is truth as a table, for [Content]: pictures → question → yes. The key is
+// the names of all pictures of the query, joined by "+", or that of the first.
 func Known(truth map[string]map[string]bool) func(q Query) (yes, known bool) {
 	return func(q Query) (yes, known bool) {
-		yes, known = truth[q.Name(0)][q.Question]
+		names := make([]string, len(q.Pictures))
+		for i, p := range q.Pictures {
+			names[i] = p.Name
+		}
+		if yes, known = truth[strings.Join(names, "+")][q.Question]; !known {
+			yes, known = truth[q.Name(0)][q.Question]
+		}
 		return yes, known
 	}
 }
