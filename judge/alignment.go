@@ -126,8 +126,8 @@ func alignmentRequest(m vlm.Model, prompt string, try int) vlm.Request {
 	return r
 }
 
-// root returns the question for the whole prompt.
-func root(prompt string) assay.Question {
+// wholePrompt returns the question for the whole prompt.
+func wholePrompt(prompt string) assay.Question {
 	flat := strings.Join(strings.FieldsFunc(prompt, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
 	return promptQuestion("prompt", "Does the picture show this: “"+flat+"”?")
 }

@@ -151,12 +151,12 @@ var forms = map[string]struct{ id, before string }{
 	"mood":      {"has", "Does the picture have "},
 }
 
-// A part is an item that makes a question.
-type part struct {
+// A promptPart is an item that makes a question.
+type promptPart struct {
 	promptItem
 	id, text string
 	content  []string // stems of its content words
-	needs    []*part
+	needs    []*promptPart
 	circle   bool // needs itself, by way of others
 	state    partState
 }
@@ -165,14 +165,14 @@ type part struct {
 type partState int
 
 const (
-	waiting     partState = iota
-	inQuestions           // it is among the questions
-	refused               // it is not, for want of room
+	partWaiting partState = iota
+	partAsked             // it is among the questions
+	partRefused           // it is not, for want of room
 )
 
 // promptQuestions makes the questions of a prompt's parts.
 func promptQuestions(prompt string, items []promptItem) PromptQuestions {
-	out := PromptQuestions{Prompt: prompt, Questions: []assay.Question{root(prompt)}}
+	out := PromptQuestions{Prompt: prompt, Questions: []assay.Question{wholePrompt(prompt)}}
 	parts := out.parts(items)
 	covered := map[string]bool{}
 	for _, p := range parts {
@@ -192,13 +192,13 @@ func (out *PromptQuestions) drop(phrase, why string) {
 
 // parts returns the parts that items make, each once, linked with those they need,
 // and drops the other items.
-func (out *PromptQuestions) parts(items []promptItem) []*part {
+func (out *PromptQuestions) parts(items []promptItem) []*promptPart {
 	words := stemsOf(out.Prompt)
-	byNumber, byID, all := map[int]*part{}, map[string]*part{}, map[int]bool{}
+	byNumber, byID, all := map[int]*promptPart{}, map[string]*promptPart{}, map[int]bool{}
 	for _, it := range items {
 		all[it.ID] = true
 	}
-	var parts []*part
+	var parts []*promptPart
 	for _, it := range items {
 		p, why := partOf(it, out.Prompt, words)
 		if at := slices.IndexFunc(it.Needs, func(n int) bool { return !all[n] }); why == "" && at >= 0 {
@@ -222,14 +222,14 @@ func (out *PromptQuestions) parts(items []promptItem) []*part {
 
 // add appends the question of p after those it needs, as far as there is room, and
 // enters the words it covers.
-func (out *PromptQuestions) add(p *part, covered map[string]bool) {
-	if p.state != waiting || p.circle {
+func (out *PromptQuestions) add(p *promptPart, covered map[string]bool) {
+	if p.state != partWaiting || p.circle {
 		return
 	}
-	p.state = refused // until it is in
+	p.state = partRefused // until it is in
 	q := promptQuestion(p.id, p.text)
 	for _, need := range p.needs {
-		if out.add(need, covered); need.state == inQuestions {
+		if out.add(need, covered); need.state == partAsked {
 			q.Needs = append(q.Needs, "alignment."+need.id)
 		}
 	}
@@ -237,7 +237,7 @@ func (out *PromptQuestions) add(p *part, covered map[string]bool) {
 		out.drop(p.Phrase, fmt.Sprintf("more than %d questions", MaxPromptQuestions))
 		return
 	}
-	p.state = inQuestions
+	p.state = partAsked
 	out.Questions = append(out.Questions, q)
 	for _, stem := range p.content {
 		covered[stem] = true
@@ -247,7 +247,7 @@ func (out *PromptQuestions) add(p *part, covered map[string]bool) {
 // connect links parts with those they need: those the judge says, and the
 // entities whose words they repeat. Links among parts that need each other in a
 // circle mark these.
-func connect(parts []*part, byNumber map[int]*part) {
+func connect(parts []*promptPart, byNumber map[int]*promptPart) {
 	for _, p := range parts {
 		for _, n := range p.Needs {
 			if need := byNumber[n]; need == p {
@@ -258,13 +258,13 @@ func connect(parts []*part, byNumber map[int]*part) {
 		}
 	}
 	for _, p := range parts {
-		p.circle = p.circle || reaches(p, p, map[*part]bool{})
+		p.circle = p.circle || reaches(p, p, map[*promptPart]bool{})
 	}
 	for _, p := range parts {
 		for _, e := range parts {
 			if p.Kind == "entity" || e.Kind != "entity" || len(e.content) == 0 || slices.Contains(p.needs, e) ||
 				slices.ContainsFunc(e.content, func(stem string) bool { return !slices.Contains(p.content, stem) }) ||
-				reaches(e, p, map[*part]bool{}) {
+				reaches(e, p, map[*promptPart]bool{}) {
 				continue
 			}
 			p.needs = append(p.needs, e)
@@ -273,7 +273,7 @@ func connect(parts []*part, byNumber map[int]*part) {
 }
 
 // reaches reports whether from needs to, directly or by way of others.
-func reaches(from, to *part, seen map[*part]bool) bool {
+func reaches(from, to *promptPart, seen map[*promptPart]bool) bool {
 	for _, need := range from.needs {
 		if need == to {
 			return true
@@ -290,7 +290,7 @@ func reaches(from, to *part, seen map[*part]bool) bool {
 
 // partOf returns the part that an item makes, or why it makes none. words are the
 // stems of the prompt.
-func partOf(it promptItem, prompt string, words map[string]bool) (*part, string) {
+func partOf(it promptItem, prompt string, words map[string]bool) (*promptPart, string) {
 	form, ok := forms[it.Kind]
 	if !ok {
 		return nil, fmt.Sprintf("%.40q is no kind", it.Kind)
@@ -311,7 +311,7 @@ func partOf(it promptItem, prompt string, words map[string]bool) (*part, string)
 	case strings.EqualFold(phrase, strings.TrimRight(prompt, ".,;: ")) && it.Kind != "style" && it.Kind != "entity":
 		return nil, "is the whole prompt, which is asked for anyway"
 	}
-	p := &part{promptItem: it, text: form.before + phrase + "?"}
+	p := &promptPart{promptItem: it, text: form.before + phrase + "?"}
 	for _, w := range contentWords(phrase) {
 		stem := stemOf(w)
 		if words[stem] {

@@ -30,6 +30,8 @@ func (s *scripted) Ask(_ context.Context, r vlm.Request) (vlm.Reply, error) {
 	return s.replies[min(len(s.asked), len(s.replies))-1], nil
 }
 
+func replied(text string) vlm.Reply { return vlm.Reply{Text: text, Finish: "stop"} }
+
 func scriptedModel(s *scripted, can vlm.Capabilities) vlm.Model {
 	return vlm.Model{Judge: assay.Judge{Name: "j", API: "openai", Model: "m"}, Can: can, Asker: s}
 }
@@ -54,7 +56,7 @@ const foxReply = `{"items":[
 ]}`
 
 func TestAlignment(t *testing.T) {
-	s := &scripted{replies: []vlm.Reply{says(foxReply)}}
+	s := &scripted{replies: []vlm.Reply{replied(foxReply)}}
 	got, err := Alignment(t.Context(), scriptedModel(s, vlm.Capabilities{Schema: true, Temperature: true}), foxPrompt)
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +111,7 @@ func TestAlignment(t *testing.T) {
 
 // TestAlignmentLines: judges without schemas answer line by line.
 func TestAlignmentLines(t *testing.T) {
-	s := &scripted{replies: []vlm.Reply{says("Here you are:\n```\n1 | entity | a cat | -\n2. | attribute | a black cat | 1 |\n3|relation|a cat on a mat|1, 4\n4 | entity | a mat |\n```\n")}}
+	s := &scripted{replies: []vlm.Reply{replied("Here you are:\n```\n1 | entity | a cat | -\n2. | attribute | a black cat | 1 |\n3|relation|a cat on a mat|1, 4\n4 | entity | a mat |\n```\n")}}
 	got, err := Alignment(t.Context(), scriptedModel(s, vlm.Capabilities{}), "a black cat on a mat")
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +158,7 @@ func TestAlignmentMalformed(t *testing.T) {
 		"too many":              `{"items":[` + manyItems(maxItems+1) + `]}`,
 		"not text":              "{\"items\":[{\"id\":1,\"kind\":\"entity\",\"phrase\":\"a cat\xff\",\"needs\":[]}]}",
 	} {
-		s := &scripted{replies: []vlm.Reply{says(text)}}
+		s := &scripted{replies: []vlm.Reply{replied(text)}}
 		got, err := Alignment(t.Context(), scriptedModel(s, vlm.Capabilities{Schema: true}), "a cat on a mat")
 		if !errors.Is(err, assay.ErrUnavailable) || len(got.Questions) != 0 {
 			t.Errorf("%s: %v, %d questions", name, err, len(got.Questions))
@@ -164,18 +166,18 @@ func TestAlignmentMalformed(t *testing.T) {
 		if len(s.asked) != 2 || s.asked[0].Sample == s.asked[1].Sample {
 			t.Errorf("%s: asked %d times", name, len(s.asked))
 		}
-		s = &scripted{replies: []vlm.Reply{says(text), says("```json\n" + good + "\n```")}}
+		s = &scripted{replies: []vlm.Reply{replied(text), replied("```json\n" + good + "\n```")}}
 		if got, err = Alignment(t.Context(), scriptedModel(s, vlm.Capabilities{Schema: true}), "a cat on a mat"); err != nil || len(got.Questions) != 2 {
 			t.Errorf("%s, then a good reply: %v, %d questions", name, err, len(got.Questions))
 		}
 	}
 	for _, line := range []string{"1 | entity", "one | entity | a cat |", "1 | entity | a cat | two", "1 | entity | a cat | | | |", "| --- | --- | --- |"} {
-		s := &scripted{replies: []vlm.Reply{says("1 | entity | a cat |\n" + line)}}
+		s := &scripted{replies: []vlm.Reply{replied("1 | entity | a cat |\n" + line)}}
 		if _, err := Alignment(t.Context(), scriptedModel(s, vlm.Capabilities{}), "a cat"); !errors.Is(err, assay.ErrUnavailable) {
 			t.Errorf("line %q: %v", line, err)
 		}
 	}
-	cut := says(good)
+	cut := replied(good)
 	cut.Finish = "length"
 	s := &scripted{replies: []vlm.Reply{cut}}
 	if _, err := Alignment(t.Context(), scriptedModel(s, vlm.Capabilities{Schema: true}), "a cat"); !errors.Is(err, assay.ErrUnavailable) || !strings.Contains(err.Error(), "cut off") {
@@ -221,7 +223,7 @@ func TestAlignmentLimit(t *testing.T) {
 	for i := range 60 {
 		prompt = append(prompt, word(i))
 	}
-	s := &scripted{replies: []vlm.Reply{says(`{"items":[` + manyItems(60) + `]}`)}}
+	s := &scripted{replies: []vlm.Reply{replied(`{"items":[` + manyItems(60) + `]}`)}}
 	got, err := Alignment(t.Context(), scriptedModel(s, vlm.Capabilities{Schema: true}), strings.Join(prompt, " "))
 	if err != nil || len(got.Questions) != MaxPromptQuestions || len(got.Dropped) != 60-24 || got.Coverage != 24.0/60 || len(got.Uncovered) != 36 {
 		t.Errorf("%v: %d questions, %d dropped, coverage %g", err, len(got.Questions), len(got.Dropped), got.Coverage)
@@ -282,7 +284,7 @@ func FuzzAlignment(f *testing.F) {
 	f.Add("猫 and a dog", "1|entity|猫|\n2|mood|dog mood|1", false)
 	f.Add("x", "```json\n{}\n```", true)
 	f.Fuzz(func(t *testing.T, prompt, reply string, schema bool) {
-		s := &scripted{replies: []vlm.Reply{says(reply)}}
+		s := &scripted{replies: []vlm.Reply{replied(reply)}}
 		got, err := Alignment(t.Context(), scriptedModel(s, vlm.Capabilities{Schema: schema}), prompt)
 		if err != nil {
 			if !errors.Is(err, assay.ErrInvalid) && !errors.Is(err, assay.ErrUnavailable) {

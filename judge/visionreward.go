@@ -156,7 +156,7 @@ func (v *VisionReward) Version() string { return v.version }
 func (v *VisionReward) Questions(prompt string) []assay.Question {
 	var out []assay.Question
 	if prompt = strings.TrimSpace(prompt); prompt != "" {
-		q := root(prompt)
+		q := wholePrompt(prompt)
 		q.ID, q.Dimension = "visionreward.alignment", visionRewardPrefix+"alignment"
 		out = append(out, q)
 	}

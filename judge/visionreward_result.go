@@ -36,10 +36,10 @@ type VisionRewardDimension struct {
 	Masked int      `json:"masked,omitempty"` // questions about what the picture does not have
 }
 
-// interval is what a feature may be.
-type interval struct{ low, high float64 }
+// A featureRange is what a feature may be.
+type featureRange struct{ low, high float64 }
 
-func exactly(x float64) interval { return interval{x, x} }
+func fixedAt(x float64) featureRange { return featureRange{x, x} }
 
 // Result puts one judge's answers about one picture under the weights. Answers to
 // other questions, repeats and void answers are left aside; of two answers to one
@@ -62,17 +62,17 @@ func (v *VisionReward) Result(answers []assay.Answer) (VisionRewardResult, error
 		"Weights: VisionReward %s, fitted to another network's answers. Alignment: this judge's probability that the picture shows the prompt, "+
 		"in place of VQAScore by CLIP-FlanT5-XXL", out.Judge.Name, out.Judge.Model, v.version)
 
-	sums, open := map[string]interval{}, map[string]bool{}
+	sums, open := map[string]featureRange{}, map[string]bool{}
 	masked := map[string]int{}
-	add := func(dim string, x interval, coef float64) {
+	add := func(dim string, x featureRange, coef float64) {
 		a, b := x.low*coef, x.high*coef
 		s := sums[dim]
-		sums[dim] = interval{s.low + min(a, b), s.high + max(a, b)}
+		sums[dim] = featureRange{s.low + min(a, b), s.high + max(a, b)}
 		open[dim] = open[dim] || x.low != x.high
 	}
-	alignment := interval{0, 1}
+	alignment := featureRange{0, 1}
 	if a := byID["visionreward.alignment"]; a.Belief.Known() {
-		alignment, out.Asked = exactly(a.Belief.P), a.Question.Version
+		alignment, out.Asked = fixedAt(a.Belief.P), a.Question.Version
 	}
 	add("alignment", alignment, v.coef[0])
 	for i := visionRewardMasks; i < len(v.texts); i++ {
@@ -150,12 +150,12 @@ func (v *VisionReward) maskOf(id string) string {
 
 // feature returns what the i-th question counts: +1 for yes, −1 for no, 0 where
 // its mask hides it, and all that is possible where an answer is missing.
-func (v *VisionReward) feature(i int, byID map[string]assay.Answer) (x interval, hidden bool) {
-	x = interval{-1, 1}
+func (v *VisionReward) feature(i int, byID map[string]assay.Answer) (x featureRange, hidden bool) {
+	x = featureRange{-1, 1}
 	if b := byID[fmt.Sprintf("visionreward.%02d", i)].Belief; b.Known() {
-		x = exactly(-1)
+		x = fixedAt(-1)
 		if b.P > 0.5 {
-			x = exactly(1)
+			x = fixedAt(1)
 		}
 	}
 	mask, ok := visionRewardNeeds[i]
@@ -164,16 +164,16 @@ func (v *VisionReward) feature(i int, byID map[string]assay.Answer) (x interval,
 	}
 	switch b := byID[fmt.Sprintf("visionreward.%02d", mask)].Belief; {
 	case !b.Known():
-		return interval{min(x.low, 0), max(x.high, 0)}, false
+		return featureRange{min(x.low, 0), max(x.high, 0)}, false
 	case b.P > 0.5:
 		return x, false
 	}
-	return exactly(0), true
+	return fixedAt(0), true
 }
 
 // sum enters the dimensions and the ordering.
-func (r *VisionRewardResult) sum(sums map[string]interval, open map[string]bool, masked map[string]int, intercept float64) {
-	all, complete := exactly(intercept), true
+func (r *VisionRewardResult) sum(sums map[string]featureRange, open map[string]bool, masked map[string]int, intercept float64) {
+	all, complete := fixedAt(intercept), true
 	for _, name := range visionRewardDimensions {
 		s := sums[name]
 		d := VisionRewardDimension{Name: name, Low: s.low, High: s.high, Masked: masked[name]}
@@ -182,7 +182,7 @@ func (r *VisionRewardResult) sum(sums map[string]interval, open map[string]bool,
 			d.Value = &value
 		}
 		complete = complete && !open[name]
-		all = interval{all.low + s.low, all.high + s.high}
+		all = featureRange{all.low + s.low, all.high + s.high}
 		r.Dimensions = append(r.Dimensions, d)
 	}
 	r.Low, r.High = all.low, all.high
