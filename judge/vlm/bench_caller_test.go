@@ -69,7 +69,9 @@ func BenchmarkRate(b *testing.B) {
 func BenchmarkOverhead(b *testing.B) {
 	for _, concurrency := range []int{1, 8, 64} {
 		c, client := bench(b, 0, concurrency)
-		for name, a := range map[string]Asker{"caller": c, "client": client} {
+		light := NewCaller(someone, client, CallerOptions{Concurrency: concurrency})
+		b.Cleanup(func() { light.Close() })
+		for name, a := range map[string]Asker{"caller": c, "caller, ledger in memory": light, "client": client} {
 			b.Run(fmt.Sprintf("%s/concurrency=%d", name, concurrency), func(b *testing.B) {
 				var next atomic.Int64
 				next.Store(time.Now().UnixNano()) // new questions each time
