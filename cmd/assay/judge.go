@@ -118,7 +118,7 @@ func judgeRun(ctx context.Context, c *cobra.Command, w world, f *judgeRunFlags) 
 	defer unlock()
 	bar := newProgress(w, "judging", 1<<20)
 	defer bar.stop()
-	b, err := f.judges.openBench(ctx, c, w, f.dir, ws.store, nil)
+	b, err := f.judges.openBench(ctx, c, w, f.dir, ws.store)
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func audit(ctx context.Context, c *cobra.Command, w world, f *auditFlags) (err e
 		return err
 	}
 	defer unlock()
-	b, err := f.judges.openBench(ctx, c, w, f.dir, ws.store, nil)
+	b, err := f.judges.openBench(ctx, c, w, f.dir, ws.store)
 	if err != nil {
 		return err
 	}

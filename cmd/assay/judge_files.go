@@ -58,7 +58,7 @@ func (f *fileFlags) sit(ctx context.Context, c *cobra.Command, w world, fn func(
 	if db != nil {
 		defer func() { err = errors.Join(err, db.Close()) }()
 	}
-	b, err := f.judges.openBench(ctx, c, w, f.dir, db, nil)
+	b, err := f.judges.openBench(ctx, c, w, f.dir, db)
 	if err != nil {
 		return err
 	}

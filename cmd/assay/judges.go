@@ -134,7 +134,7 @@ type judgeBench struct {
 
 // openBench opens the judges that are asked for. With a store every call is
 // kept and none is paid twice.
-func (f *judgeFlags) openBench(ctx context.Context, c *cobra.Command, w world, dir string, db *store.DB, show func(assay.Spending)) (*judgeBench, error) {
+func (f *judgeFlags) openBench(ctx context.Context, c *cobra.Command, w world, dir string, db *store.DB) (*judgeBench, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
@@ -157,10 +157,13 @@ func (f *judgeFlags) openBench(ctx context.Context, c *cobra.Command, w world, d
 			return nil, errors.Join(err, b.Close())
 		}
 		id := client.Judge()
-		caller := vlm.NewCaller(id, client, vlm.CallerOptions{
-			Ledger: ledger, Budget: f.budget, Price: cfg.Price, Concurrency: cfg.Concurrency, Timeout: cfg.Timeout,
-			Progress: show, Log: logger(c, w),
-		})
+		opt := vlm.CallerOptions{
+			Ledger: ledger, Budget: f.budget, Price: cfg.Price, Concurrency: cfg.Concurrency, Timeout: cfg.Timeout, Log: logger(c, w),
+		}
+		if len(b.callers) > 0 {
+			opt.Beside = b.callers[0]
+		}
+		caller := vlm.NewCaller(id, client, opt)
 		b.callers = append(b.callers, caller)
 		can, err := b.capabilities(ctx, id, caller, f.probe)
 		if err != nil {
@@ -197,18 +200,12 @@ func (b *judgeBench) capabilities(ctx context.Context, id assay.Judge, a vlm.Ask
 	return can, b.db.PutCapabilities(ctx, id, text)
 }
 
-// spent is the sum over the judges.
+// spent is what this run has cost: the callers share one budget and one sum.
 func (b *judgeBench) spent() assay.Spending {
-	var sum assay.Spending
-	for _, c := range b.callers {
-		s := c.Spent()
-		sum.Calls += s.Calls
-		sum.InDoubt += s.InDoubt
-		sum.In += s.In
-		sum.Out += s.Out
-		sum.Cost += s.Cost
+	if len(b.callers) == 0 {
+		return assay.Spending{}
 	}
-	return sum
+	return b.callers[0].Spent()
 }
 
 // Close ends what is under way.
