@@ -7,10 +7,12 @@ import (
 	"image/color"
 	"image/png"
 	"math/rand/v2"
+	"slices"
 	"sync"
 
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/judge/vlm"
+	"github.com/gen-emerge/assay/pixel"
 )
 
 // A Card is a picture, or two, made for a question whose answer is known.
@@ -18,18 +20,13 @@ type Card struct {
 	Name     string       // of the picture: "plain red", "mirrored pair"
 	Pictures []*vlm.Image // one, or two to be shown in this order
 	Question assay.Question
+	pixels   Pixels
 }
 
 // Subject returns the card as it is put to a judge: a second picture is shown as
 // another one of a series, and the question's scope says so.
 func (c Card) Subject() Subject {
-	s := Subject{Image: c.Pictures[0].Digest, Sent: c.Pictures[0], Others: c.Pictures[1:]}
-	p, err := Look(c.Pictures[0].Data, cardLimits)
-	if err != nil {
-		panic("judge: card " + c.Name + ": " + err.Error()) // tests hold that it does not happen
-	}
-	s.Pixels = p
-	return s
+	return Subject{Image: c.Pictures[0].Digest, Sent: c.Pictures[0], Others: c.Pictures[1:], Pixels: c.pixels}
 }
 
 // cardSide is a card's width and height in pixels: enough for every model's
@@ -51,7 +48,7 @@ type cardText struct{ id, text, expect string }
 // Cards returns the control cards, always the same bytes: plain and two-coloured
 // ones, pairs that are mirrored or identical, noise, a blank one, and shapes, with
 // questions about what is there and, as many, about what is not.
-func Cards() []Card { return cards() }
+func Cards() []Card { return slices.Clone(cards()) }
 
 var cards = sync.OnceValue(func() []Card {
 	var out []Card
@@ -60,8 +57,12 @@ var cards = sync.OnceValue(func() []Card {
 		if len(pictures) > 1 {
 			scope = "style"
 		}
+		pixels, err := Look(pictures[0].Data, pixel.Limits{})
+		if err != nil {
+			panic("judge: card " + name + ": " + err.Error()) // tests hold that it does not happen
+		}
 		for _, t := range texts {
-			out = append(out, Card{name, pictures, knownQuestion("card-"+slug+"-"+t.id, t.text, t.expect, scope)})
+			out = append(out, Card{name, pictures, knownQuestion("card-"+slug+"-"+t.id, t.text, t.expect, scope), pixels})
 		}
 	}
 	one := func(c canvas) []*vlm.Image { return []*vlm.Image{c.encode()} }

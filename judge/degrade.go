@@ -18,9 +18,6 @@ import (
 	"github.com/gen-emerge/assay/pixel"
 )
 
-// cardLimits bound what this package encodes itself.
-var cardLimits = pixel.Limits{}
-
 // ErrUnchanged reports that a picture looks the same after a change, so that
 // neither of the two is the better one.
 var ErrUnchanged = errors.New("the picture does not change")
