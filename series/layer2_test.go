@@ -30,7 +30,7 @@ func checklist() []assay.Question {
 		return assay.Question{ID: id, Version: "1", Dimension: "composition", Text: "Is it " + id + "?", Good: good, Kind: "plain", Scope: "image"}
 	}
 	control, twin, other := q("control", assay.YesIsGood), q("not-warm", assay.NoIsGood), q("style", assay.YesIsGood)
-	control.Dimension, control.Expect, control.Kind = "control", "yes", "control"
+	control.Expect, control.Kind = "yes", "control" // of the dimension it watches over
 	twin.TwinOf = "warm"
 	other.Dimension, other.Scope = "originality", "style"
 	return []assay.Question{control, q("warm", assay.YesIsGood), q("blurred", assay.NoIsGood), q("there", assay.Neither), twin, other}
