@@ -61,7 +61,7 @@ var cards = sync.OnceValue(func() []Card {
 			scope = "style"
 		}
 		for _, t := range texts {
-			out = append(out, Card{name, pictures, control("card-"+slug+"-"+t.id, t.text, t.expect, scope)})
+			out = append(out, Card{name, pictures, knownQuestion("card-"+slug+"-"+t.id, t.text, t.expect, scope)})
 		}
 	}
 	one := func(c canvas) []*vlm.Image { return []*vlm.Image{c.encode()} }

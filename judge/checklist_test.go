@@ -626,3 +626,20 @@ func FuzzParseBatch(f *testing.F) {
 		}
 	})
 }
+
+// Draws that wait for their turn when one fails are not sent.
+func TestNothingIsSentAfterFailure(t *testing.T) {
+	m, f := model(canNothing, nil)
+	f.answer = func(vlm.Request) (vlm.Reply, error) {
+		n := f.count()
+		time.Sleep(2 * time.Millisecond)
+		if n == 20 {
+			return vlm.Reply{}, errGone
+		}
+		return says("yes"), nil
+	}
+	_, err := Checklist(t.Context(), m, subject("a"), manyQuestions(20), Options{Parallel: 8, Samples: 50, ControlRate: -1})
+	if n := f.count(); !errors.Is(err, errGone) || n > 20+2*8 {
+		t.Errorf("%d requests, of which the 20th failed: %v", n, err)
+	}
+}

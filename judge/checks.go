@@ -27,7 +27,7 @@ func isName(s string) bool { return len(s) <= maxID && namePattern.MatchString(s
 var nameForm = fmt.Sprintf("want at most %d small letters, digits and single hyphens", maxID)
 
 // asksForScore finds questions that want a number. assay never asks for one.
-var asksForScore = regexp.MustCompile(`(?i)\b(scores?|scored|rate|rated|rating|out of (ten|10|five|5|100)|on a scale|points|stars|percent)\b`)
+var asksForScore = regexp.MustCompile(`(?i)\b(scores?|scored|rate|rated|rating|out of (ten|10|five|5|100)|on a scale|how many (points|stars))\b`)
 
 // openQuestion finds questions that yes and no do not answer.
 var openQuestion = regexp.MustCompile(`(?i)^(how|what|which|who|whose|whom|where|when|why)\b`)

@@ -331,3 +331,18 @@ func TestPanelStandardises(t *testing.T) {
 	res = Panel([]assay.Comparison{by("loud", 4), by("soft", -1)}, .43, reference[:6]...)
 	near(t, "too few pairs", res.LogOdds, 1.5, 1e-9)
 }
+
+func TestCompareShowsAlike(t *testing.T) {
+	a := drawnSubject(t, 120, 80, color.RGBA{200, 10, 10, 255})
+	b := drawnSubject(t, 60, 60, color.RGBA{10, 200, 10, 255})
+	m, f := model(canLogProbs, func(vlm.Request) (vlm.Reply, error) { return side2(.5), nil })
+	if _, err := Compare(t.Context(), m, a, b, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range f.requests {
+		x, y := r.Parts[1].Image, r.Parts[3].Image
+		if x.MIME != y.MIME || math.Abs(float64(x.Width*x.Height-y.Width*y.Height)) > 60 {
+			t.Errorf("%d×%d %s beside %d×%d %s", x.Width, x.Height, x.MIME, y.Width, y.Height, y.MIME)
+		}
+	}
+}

@@ -118,17 +118,17 @@ func gridContrast(img *pixel.Image) float64 {
 	return widest
 }
 
-// A fact is something that pixels show, in several wordings, and how it is for a
+// A pixelFact is something that pixels show, in several wordings, and how it is for a
 // picture: "yes", "no", or "" where an eye may doubt it.
-type fact struct {
+type pixelFact struct {
 	id    string
 	words []string
 	of    func(p Pixels) string
 	last  bool // asked only after others: a server may squash what it is sent
 }
 
-// either is yes or no if one of two bounds holds, and "" between them.
-func either(yes, no bool) string {
+// yesOrNo is yes or no if one of two bounds holds, and "" between them.
+func yesOrNo(yes, no bool) string {
 	switch {
 	case yes:
 		return "yes"
@@ -138,53 +138,53 @@ func either(yes, no bool) string {
 	return ""
 }
 
-// facts lists what can be asked. For a picture of any kind at least one answer is
+// pixelFacts lists what can be asked. For a picture of any kind at least one answer is
 // yes and one is no: it is far from black or far from white.
-var facts = []fact{
+var pixelFacts = []pixelFact{
 	{id: "single-colour", words: []string{
 		"Is the whole picture one flat, even colour?",
 		"Is the picture one even colour from edge to edge?",
 		"Is every part of the picture of exactly the same colour?",
-	}, of: func(p Pixels) string { return either(p.Plain, p.Contrast >= clearly) }},
+	}, of: func(p Pixels) string { return yesOrNo(p.Plain, p.Contrast >= clearly) }},
 	{id: "shades", words: []string{
 		"Can at least two different shades be seen in the picture?",
 		"Does the picture have lighter or differently coloured parts?",
 		"Do some parts of the picture differ from others in shade?",
-	}, of: func(p Pixels) string { return either(p.Contrast >= clearly, p.Plain) }},
+	}, of: func(p Pixels) string { return yesOrNo(p.Contrast >= clearly, p.Plain) }},
 	{id: "black", words: []string{
 		"Is the picture black all over?",
 		"Is the whole picture black?",
 		"Is every part of the picture black?",
-	}, of: func(p Pixels) string { return either(p.Dark, p.MeanLuma >= midLow) }},
+	}, of: func(p Pixels) string { return yesOrNo(p.Dark, p.MeanLuma >= midLow) }},
 	{id: "lighter", words: []string{
 		"Is some part of the picture lighter than black?",
 		"Is there anything in the picture that is not black?",
-	}, of: func(p Pixels) string { return either(p.MeanLuma >= midLow, p.Dark) }},
+	}, of: func(p Pixels) string { return yesOrNo(p.MeanLuma >= midLow, p.Dark) }},
 	{id: "white", words: []string{
 		"Is the picture white all over?",
 		"Is the whole picture white?",
 		"Is every part of the picture white?",
-	}, of: func(p Pixels) string { return either(p.Bright, p.MeanLuma <= midHigh) }},
+	}, of: func(p Pixels) string { return yesOrNo(p.Bright, p.MeanLuma <= midHigh) }},
 	{id: "darker", words: []string{
 		"Is some part of the picture darker than white?",
 		"Is there anything in the picture that is not white?",
-	}, of: func(p Pixels) string { return either(p.MeanLuma <= midHigh, p.Bright) }},
+	}, of: func(p Pixels) string { return yesOrNo(p.MeanLuma <= midHigh, p.Bright) }},
 	{id: "colourless", words: []string{
 		"Is the picture a black-and-white picture?",
 		"Is the picture made of greys only?",
-	}, of: func(p Pixels) string { return either(p.Grey && p.Contrast >= clearly, p.Vivid) }},
+	}, of: func(p Pixels) string { return yesOrNo(p.Grey && p.Contrast >= clearly, p.Vivid) }},
 	{id: "colourful", words: []string{
 		"Does the picture have a colour other than black, white, grey?",
 		"Is there any colour in the picture that is not a grey?",
-	}, of: func(p Pixels) string { return either(p.Vivid, p.Grey) }},
+	}, of: func(p Pixels) string { return yesOrNo(p.Vivid, p.Grey) }},
 	{id: "wide", last: true, words: []string{
 		"Is the picture wider than it is tall?",
 		"Is the picture in landscape format?",
-	}, of: func(p Pixels) string { return either(2*p.Width >= 3*p.Height, 2*p.Height >= 3*p.Width) }},
+	}, of: func(p Pixels) string { return yesOrNo(2*p.Width >= 3*p.Height, 2*p.Height >= 3*p.Width) }},
 	{id: "tall", last: true, words: []string{
 		"Is the picture taller than it is wide?",
 		"Is the picture in portrait format?",
-	}, of: func(p Pixels) string { return either(2*p.Height >= 3*p.Width, 2*p.Width >= 3*p.Height) }},
+	}, of: func(p Pixels) string { return yesOrNo(2*p.Height >= 3*p.Width, 2*p.Width >= 3*p.Height) }},
 }
 
 // ImageControls returns questions about a picture whose answers are known from
@@ -200,13 +200,13 @@ func ImageControls(p Pixels, seed uint64) []assay.Question {
 	rng := rand.New(rand.NewPCG(seed, 0x636f6e74726f6c73)) // "controls"
 	known := map[string][]assay.Question{}
 	late := map[string]bool{}
-	for _, f := range facts {
+	for _, f := range pixelFacts {
 		words := f.words[rng.IntN(len(f.words))] // drawn for each, so that one doubtful fact does not change the others' words
 		answer := f.of(p)
 		if answer == "" {
 			continue
 		}
-		q := control(f.id, words, answer, "image")
+		q := knownQuestion(f.id, words, answer, "image")
 		late[q.ID] = f.last
 		known[answer] = append(known[answer], q)
 	}
@@ -214,7 +214,7 @@ func ImageControls(p Pixels, seed uint64) []assay.Question {
 		qs := known[answer]
 		rng.Shuffle(len(qs), func(i, j int) { qs[i], qs[j] = qs[j], qs[i] })
 		slices.SortStableFunc(qs, func(a, b assay.Question) int {
-			return btoi(late[a.ID]) - btoi(late[b.ID])
+			return lateness(late[a.ID]) - lateness(late[b.ID])
 		})
 	}
 	first, second := known["yes"], known["no"]
@@ -229,15 +229,15 @@ func ImageControls(p Pixels, seed uint64) []assay.Question {
 	return out
 }
 
-func btoi(b bool) int {
+func lateness(b bool) int {
 	if b {
 		return 1
 	}
 	return 0
 }
 
-// control returns a question with a known answer.
-func control(id, text, expect, scope string) assay.Question {
+// knownQuestion returns a question with a known answer.
+func knownQuestion(id, text, expect, scope string) assay.Question {
 	q := assay.Question{ID: controlDimension + "." + id, Dimension: controlDimension, Text: text, Kind: "control", Scope: scope, Expect: expect}
 	q.Version = VersionOf(q)
 	return q

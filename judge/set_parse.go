@@ -208,6 +208,9 @@ func (s *Set) mergeQuestion(d *Dimension, dim dimensionFile, in questionFile) er
 		if at < 0 {
 			return fmt.Errorf("there is no such question to retire: %w", assay.ErrInvalid)
 		}
+		if strings.TrimSpace(*in.Retired) == "" {
+			return fmt.Errorf("retired: say why: %w", assay.ErrInvalid)
+		}
 		d.Questions = slices.Delete(d.Questions, at, at+1)
 		s.Retired = append(s.Retired, Retired{q, strings.TrimSpace(*in.Retired)})
 		s.dropSteps(id)

@@ -284,6 +284,7 @@ func TestParseSetErrors(t *testing.T) {
 		{one(strings.Replace(ok, "good: yes", "good: yes, needs: [x]", 1)), `d.a needs "d.x", which is not there`},
 		{one(strings.Replace(ok, "good: yes", "good: yes, needs: [a]", 1)), "d.a needs d.a"},
 		{one(strings.Replace(ok, "good: yes", "good: yes, retired: old", 1)), "no such question"},
+		{"set: s\nversion: 1\nfrom: assay@1\ndimensions: [{name: detail, questions: [{id: body, retired: ''}]}]", "say why"},
 		{one(ok) + "ladders:\n  - {name: l, steps: [d.a]}\n", "at least 2"},
 		{one(ok) + "ladders:\n  - {name: l, steps: [d.a, d.b]}\n", `no question "d.b"`},
 		{one(ok) + "---\n" + one(ok), "one question set"},

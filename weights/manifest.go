@@ -58,7 +58,7 @@ type File struct {
 // rows are the caller's own.
 func Manifest() []Model {
 	return slices.Concat(coreModels(), clipModels(), headModels(), dreamsimModels(), preferenceModels(), rewardModels(),
-		nimaModels(), trunkModels(), inceptionModels())
+		nimaModels(), trunkModels(), inceptionModels(), judgeModels())
 }
 
 // find returns the named row.
