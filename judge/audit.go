@@ -15,7 +15,7 @@ import (
 // Material is what an examination can be made of. Each part may be empty: the
 // checks that need it then say that they had not enough data.
 type Material struct {
-	Subjects  []Subject        // pictures of the series, for controls, degraded pairs and questions
+	Subjects  []Subject        // pictures of the series, for controls (where Pixels is set), degraded pairs and questions
 	Pairs     []HumanPair      // what people decided; ties are left out
 	Answers   []assay.Answer   // people's; the examined judge's own are used too, and save calls
 	Questions []assay.Question // the questions in use, twins among them

@@ -193,6 +193,9 @@ func (d *drawer) drawKnowns() {
 		}
 	}
 	for _, s := range d.shuffled(d.mat.Subjects) {
+		if s.Pixels.Width == 0 {
+			continue // nobody looked at it: nothing is known of it
+		}
 		for _, q := range first2(d.opt.Ask.Controls(s.Pixels, d.opt.Seed)) {
 			add(1, newProbe(s, q))
 		}
