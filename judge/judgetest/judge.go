@@ -59,9 +59,6 @@ func (x *exchange) shorten(r *reply, a *ask, u func(string) float64) {
 	}
 	if u("truncate") < f.Truncate {
 		r.tokens, r.finish = r.tokens[:len(r.tokens)/2], cut
-		if len(r.tokens) == 0 {
-			r.finish = cut
-		}
 	}
 	limit := a.maxTokens
 	if f.Reasoning {
