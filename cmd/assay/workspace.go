@@ -128,21 +128,23 @@ func (s *seriesFlags) check() error {
 		within("same-quantile", s.sameQuantile, 0.5, 0.999), within("false-refusal", s.falseRefusal, 0.001, 0.5), within("tau", s.tau, 0.501, 0.999))
 }
 
-// parseAxes reads DESCRIPTOR:LO:HI:CELLS.
+// parseAxes reads DESCRIPTOR:LO:HI:CELLS. A descriptor may have colons itself, as
+// in checklist:composition.
 func parseAxes(texts []string) ([]assay.Axis, error) {
 	var axes []assay.Axis
 	for _, text := range texts {
 		parts := strings.Split(text, ":")
-		if len(parts) != 4 {
-			return nil, usage("axis %q: want DESCRIPTOR:LO:HI:CELLS, as in warmth:-20:35:8", text)
+		n := len(parts) - 3
+		if n < 1 {
+			return nil, usage("axis %q: want DESCRIPTOR:LO:HI:CELLS, as in warmth:-20:35:8 or checklist:composition:0:1:8", text)
 		}
-		lo, err1 := strconv.ParseFloat(parts[1], 64)
-		hi, err2 := strconv.ParseFloat(parts[2], 64)
-		cells, err3 := strconv.Atoi(parts[3])
+		lo, err1 := strconv.ParseFloat(parts[n], 64)
+		hi, err2 := strconv.ParseFloat(parts[n+1], 64)
+		cells, err3 := strconv.Atoi(parts[n+2])
 		if err := errors.Join(err1, err2, err3); err != nil {
 			return nil, usage("axis %q: %v", text, err)
 		}
-		axes = append(axes, assay.Axis{Descriptor: parts[0], Lo: lo, Hi: hi, Cells: cells})
+		axes = append(axes, assay.Axis{Descriptor: strings.Join(parts[:n], ":"), Lo: lo, Hi: hi, Cells: cells})
 	}
 	return axes, nil
 }
