@@ -159,6 +159,9 @@ func (t *judgeTally) emit(d series.Deliberation) error {
 	if d.Error != "" {
 		t.failed++
 	}
+	if len(d.Answers) == 0 && d.Note == nil && d.Comparison == nil && d.Error == "" {
+		return nil // nothing was left to ask
+	}
 	out := t.bar.over(t.w.out)
 	if t.jsonl {
 		line, err := json.Marshal(d)

@@ -134,7 +134,47 @@ func (r rated) rules(t *testing.T) []judgetest.Rule {
 		},
 		Twins: twins, Quality: r.mean["image_appeal"], Slope: 2.5, Noise: 1, Accuracy: 0.85, Bias: 0.8,
 	})
-	return append([]judgetest.Rule{judgetest.Texts(regexp.MustCompile(`(?s)^Prompt:\n<<<`), takenApart)}, content...)
+	cards := judgetest.ContentAware(judgetest.Content{Yes: judgetest.Known(cardTruth())})
+	return slices.Concat([]judgetest.Rule{judgetest.Texts(regexp.MustCompile(`(?s)^Prompt:\n<<<`), takenApart)}, cards, content)
+}
+
+// cardName names what a card shows.
+func cardName(c judge.Card) string {
+	var names []string
+	for _, p := range c.Pictures {
+		names = append(names, p.Digest.String())
+	}
+	return strings.Join(names, "+")
+}
+
+// cardTruth is what the control cards show.
+func cardTruth() map[string]map[string]bool {
+	truth := map[string]map[string]bool{}
+	for _, c := range judge.Cards() {
+		name := cardName(c)
+		if truth[name] == nil {
+			truth[name] = map[string]bool{}
+		}
+		truth[name][c.Question.Text] = c.Question.Expect == "yes"
+	}
+	return truth
+}
+
+// registerCards makes the control cards known to the stand-in.
+func registerCards(t *testing.T, s *judgetest.Server) {
+	t.Helper()
+	have := map[assay.Digest]bool{}
+	for _, c := range judge.Cards() {
+		for _, p := range c.Pictures {
+			if have[p.Digest] {
+				continue
+			}
+			have[p.Digest] = true
+			if err := s.Register(p.Digest.String(), p.Data); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // takenApart names each longer word of a prompt as a thing.
@@ -203,7 +243,8 @@ func TestJudgesOfRealPictures(t *testing.T) {
 	if len(r.names) < 134 {
 		t.Fatalf("%d rated pictures, want 134 or more", len(r.names))
 	}
-	server := judgetest.Start(t, judgetest.Options{Seed: 5, Rules: r.rules(t), Within: 6})
+	server := judgetest.Start(t, judgetest.Options{Seed: 5, Rules: r.rules(t)})
+	registerCards(t, server)
 	prog, dir := buildBinary(t), t.TempDir()
 	manifest := filepath.Join(dir, "rated.jsonl")
 	var lines strings.Builder
@@ -226,7 +267,8 @@ func TestJudgesOfRealPictures(t *testing.T) {
 	prog.run(t, "add", "--dir", dir, "--manifest", manifest, "--axis", "warmth:-20:35:4", "--axis", "edge-density:0:0.5:4")
 	r.people(t, dir, ids, 120)
 
-	run := []string{"judge", "run", "--dir", dir, "-o", "jsonl", "--parallel", "16"}
+	// Also what the gates refused is asked about: all of it is drawn.
+	run := []string{"judge", "run", "--dir", dir, "-o", "jsonl", "--parallel", "16", "--audit-share", "1"}
 	audit := prog.run(t, "judge", "audit", "--dir", dir, "--json")
 	checkAudit(t, audit)
 	lot := rand.New(rand.NewPCG(8, 9))
@@ -248,6 +290,44 @@ func TestJudgesOfRealPictures(t *testing.T) {
 		t.Errorf("it sent %d requests", after-before)
 	}
 	checkJudged(t, dir, len(r.names))
+	checkArchive(t, prog, dir)
+}
+
+// checkArchive: judges who passed their examination replaced elites, each with a
+// probability of at least tau.
+func checkArchive(t *testing.T, prog binary, dir string) {
+	t.Helper()
+	var a struct {
+		Stats struct{ Replacements int }
+		Cells []struct {
+			History []struct {
+				Kind      string
+				Trials    int // comparisons by people
+				Posterior float64
+			}
+		}
+	}
+	if err := json.Unmarshal(prog.run(t, "archive", "--dir", dir, "--json"), &a); err != nil {
+		t.Fatal(err)
+	}
+	byJudge := 0
+	for _, c := range a.Cells {
+		for _, e := range c.History {
+			if e.Kind != "improved" {
+				continue
+			}
+			if e.Posterior < 0.75-1e-9 {
+				t.Errorf("an elite was replaced at %g", e.Posterior)
+			}
+			if e.Trials == 0 {
+				byJudge++
+			}
+		}
+	}
+	t.Logf("%d replacements, %d of them by the judge alone", a.Stats.Replacements, byJudge)
+	if byJudge == 0 {
+		t.Error("the judge replaced no elite")
+	}
 }
 
 func write(t *testing.T, file, text string) {
@@ -321,7 +401,7 @@ func checkJudged(t *testing.T, dir string, images int) {
 		t.Fatal(err)
 	}
 	t.Logf("%d images of %d judged, %d answers, at least %d each, %d void; %d comparisons", len(asked), images, total, fewest, void, len(comparisons))
-	if len(asked) < images*9/10 || fewest < 50 || len(comparisons) == 0 {
+	if len(asked) != images || fewest < 50 || len(comparisons) == 0 {
 		t.Errorf("too little was judged")
 	}
 }
