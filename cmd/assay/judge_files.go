@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -291,18 +292,36 @@ func newJudgeCritique(w world) *cobra.Command {
 		Short: "Look for up to three weaknesses, each verified",
 		Long: `Critique asks for weaknesses; none is a good answer. Each must say where it is. It is
 then put as a yes/no question in a call of its own, to another judge where there is
-one, about this image and about an unrelated one: what does not hold here, or holds
-there too, is dropped.`,
+one, about this image and about an unrelated one (another of those named, else a
+picture of noise): what does not hold here, or holds there too, is dropped.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
 			return f.sit(ctx, c, w, func(s *sitting) error {
-				return s.each(ctx, args, func(j *juror, img series.Shown) error { return s.printNote(ctx, j, img, nil, "critique") })
+				return s.each(ctx, args, func(j *juror, img series.Shown) error {
+					if other, ok := s.unlike(img, args); ok {
+						img.Others = []assay.Digest{other.Entry.Image}
+						j.blob = func(context.Context, assay.Digest) ([]byte, error) { return other.Data, nil }
+					}
+					return s.printNote(ctx, j, img, nil, "critique")
+				})
 			})
 		},
 	}
 	f.register(c)
 	return c
+}
+
+// unlike returns another of the images, to hold a critique against.
+func (s *sitting) unlike(img series.Shown, args []string) (series.Shown, bool) {
+	at := slices.Index(args, img.Entry.Path)
+	for k := 1; k < len(args); k++ {
+		other, err := s.shown(args[(at+k)%len(args)])
+		if err == nil && other.Entry.Image != img.Entry.Image {
+			return other, true
+		}
+	}
+	return series.Shown{}, false
 }
 
 // writeNote prints a summary or a critique for people.

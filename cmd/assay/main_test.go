@@ -37,6 +37,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("DATA", dataDir())
 			env.Setenv("ORT", ortLibrary())
 			env.Setenv("VOCAB", vocabularyDir())
+			env.Setenv("STANDIN_KEY", "a-key")
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
@@ -50,7 +51,7 @@ func TestScripts(t *testing.T) {
 			return have, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"draw": drawCommand, "bomb": bombCommand, "count": countCommand,
+			"draw": drawCommand, "bomb": bombCommand, "count": countCommand, "standin": standinCommand,
 		},
 	})
 }
