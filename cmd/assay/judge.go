@@ -240,8 +240,27 @@ func (t *judgeTally) close(ctx context.Context, s *series.Series) error {
 	}
 	st := view.Archive.Stats()
 	fmt.Fprintf(t.w.err, "series %s: %d of %d cells, %s\n", s.Name(), st.NumElites, st.Cells, plural(st.Replacements, "replacement"))
+	for _, m := range t.judgeBench.models {
+		if line := trustLine(m.Judge, view.Trusts()); line != "" && t.pairs > 0 {
+			fmt.Fprintln(t.w.err, line)
+		}
+	}
 	if t.failed > 0 {
 		return errPartial
 	}
 	return nil
+}
+
+// trustLine says why a judge's comparisons decide nothing; empty if they do.
+func trustLine(j assay.Judge, trusts []assay.Trust) string {
+	for _, t := range trusts {
+		switch {
+		case t.Judge != j:
+		case t.Fit:
+			return ""
+		default:
+			return fmt.Sprintf("judge %s failed its examination: its comparisons decide nothing; `assay judge audit` says why", j.Name)
+		}
+	}
+	return fmt.Sprintf("judge %s has not been examined: its comparisons decide nothing until it passes `assay judge audit`", j.Name)
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,7 @@ type auditFlags struct {
 	calls    int
 	images   int
 	absolute bool
+	rules    bool
 	asJSON   bool
 	dry      bool
 }
@@ -54,6 +56,7 @@ as readings and decide nothing.`,
 	flags.IntVar(&f.calls, "calls", 200, "requests an examination may take, for each judge")
 	flags.IntVar(&f.images, "images", 40, "images of the series it is made on, drawn by lot, besides those that people judged")
 	flags.BoolVar(&f.absolute, "absolute", false, "show beside it what marks from 1 to 10 are worth")
+	flags.BoolVar(&f.rules, "rules", false, "print beside each check what was counted, and how it was tested")
 	flags.BoolVar(&f.asJSON, "json", false, "print the reports")
 	flags.BoolVar(&f.dry, "dry-run", false, "store nothing")
 	return c
@@ -96,7 +99,7 @@ func audit(ctx context.Context, c *cobra.Command, w world, f *auditFlags) (err e
 		enc.SetIndent("", "  ")
 		return enc.Encode(reports)
 	}
-	return printReports(w.out, reports)
+	return printReports(w.out, reports, f.rules)
 }
 
 // examine examines one judge and keeps what was found.
@@ -232,7 +235,7 @@ func (m *materials) draw(ctx context.Context) error {
 }
 
 // printReports prints the reports for people.
-func printReports(out io.Writer, reports []judge.Report) error {
+func printReports(out io.Writer, reports []judge.Report, rules bool) error {
 	for _, r := range reports {
 		t := r.Trust
 		state := "may decide"
@@ -245,7 +248,16 @@ func printReports(out io.Writer, reports []judge.Report) error {
 		}
 		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		for _, row := range r.Table() {
-			fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n", row.Check, row.Verdict, row.Found, row.Interval, row.Rule)
+			if row.Check == "verdict" { // said above
+				continue
+			}
+			found, more, _ := strings.Cut(row.Found, "; ")
+			fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", row.Check, row.Verdict, found, row.Interval)
+			for _, line := range []string{more, row.Rule} {
+				if line != "" && rules {
+					fmt.Fprintf(table, "  \t\t\t  %s\n", line)
+				}
+			}
 		}
 		if err := table.Flush(); err != nil {
 			return err

@@ -130,6 +130,7 @@ type judgeBench struct {
 	models  []vlm.Model
 	callers []*vlm.Caller
 	db      *store.DB // nil: nothing is kept
+	warn    func(error)
 }
 
 // openBench opens the judges that are asked for. With a store every call is
@@ -142,7 +143,7 @@ func (f *judgeFlags) openBench(ctx context.Context, c *cobra.Command, w world, d
 	if err != nil {
 		return nil, err
 	}
-	b := &judgeBench{db: db}
+	b := &judgeBench{db: db, warn: func(err error) { fmt.Fprintln(w.err, "warning:", err) }}
 	ledger := vlm.MemoryLedger()
 	if db != nil {
 		ledger = db

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,6 +29,8 @@ type juror struct {
 	limits   pixel.Limits
 	blob     func(ctx context.Context, id assay.Digest) ([]byte, error)
 	keep     func(ctx context.Context, n assay.Note) error // nil: what is made from prompts is not kept
+
+	warn func(error)
 
 	mu      sync.Mutex
 	prompts map[string]*promptQuestions
@@ -53,7 +56,7 @@ func (b *judgeBench) jurors(name string, set *judge.Set, opt judge.Options, limi
 				break
 			}
 		}
-		j := &juror{model: m, verifier: verifier, set: set, opt: opt, limits: limits, prompts: map[string]*promptQuestions{}}
+		j := &juror{model: m, verifier: verifier, set: set, opt: opt, limits: limits, warn: b.warn, prompts: map[string]*promptQuestions{}}
 		if b.db != nil && name != "" {
 			j.blob, j.keep = b.db.Blob, func(ctx context.Context, n assay.Note) error { return keepOnce(ctx, b.db, n) }
 		}
@@ -122,7 +125,13 @@ func (j *juror) questions(ctx context.Context, s judge.Subject) ([]assay.Questio
 		j.prompts[s.Prompt] = p
 	}
 	j.mu.Unlock()
-	p.once.Do(func() { p.qs, p.err = j.takeApart(ctx, s.Prompt) })
+	p.once.Do(func() {
+		p.qs, p.err = j.takeApart(ctx, s.Prompt)
+		if errors.Is(p.err, judge.ErrNotTakenApart) || errors.Is(p.err, assay.ErrInvalid) { // the prompt's fault: the other questions can be asked
+			j.warn(p.err)
+			p.err = nil
+		}
+	})
 	return append(qs, p.qs...), p.err
 }
 

@@ -70,4 +70,3 @@ func obliging() []judgetest.Rule {
 		}},
 		judgetest.Texts(nil, write))
 }
-
