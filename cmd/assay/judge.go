@@ -241,7 +241,7 @@ func (t *judgeTally) close(ctx context.Context, s *series.Series) error {
 	st := view.Archive.Stats()
 	fmt.Fprintf(t.w.err, "series %s: %d of %d cells, %s\n", s.Name(), st.NumElites, st.Cells, plural(st.Replacements, "replacement"))
 	for _, m := range t.judgeBench.models {
-		if line := trustLine(m.Judge, view.Trusts()); line != "" && t.pairs > 0 {
+		if line := trustLine(m.Judge, view.Trusts); line != "" && t.pairs > 0 {
 			fmt.Fprintln(t.w.err, line)
 		}
 	}
