@@ -3,9 +3,10 @@
 //
 // assay measures generated images instead of making numbers up. A creator or a
 // generator loop hands it images; it answers with readings from instruments,
-// pass/fail gates, pairwise judgments by people, and a map of how much of the
-// possible space has been covered. No model is ever asked for a score out of
-// ten, and there is no total score anywhere.
+// pass/fail gates, yes/no answers by models that are themselves examined, pairwise
+// judgments by people and models, and a map of how much of the possible space has
+// been covered. No model is ever asked for a score out of ten, and there is no
+// total score anywhere.
 //
 // # The tour, from the ground up
 //
@@ -30,7 +31,9 @@
 // graphs on ONNX Runtime through a binding without cgo, and finds or installs
 // the library. Package rank fits Bradley–Terry models with ties to comparisons,
 // and says how far each strength can be trusted. Package store is the one
-// durable place: facts are appended, never changed.
+// durable place: facts are appended, never changed. Package judge/vlm asks
+// vision-language models over HTTP, with a cache, a budget and a ledger around it;
+// judge/judgetest stands in for them in tests.
 //
 // Level 2: package backbone describes networks, a file a family, a row a
 // variant: one vision transformer serves CLIP, DINO, DreamSim and BLIP, beside
@@ -38,7 +41,9 @@
 // containers call the parts is a map. Package gate compares readings with
 // thresholds, and computes thresholds from controls. Package archive is the quality-diversity map: a grid
 // of cells, each with one elite and the challengers that wait to be compared
-// with it.
+// with it. Package judge has models answer yes/no questions, compare two images in
+// both orders and write a few verified sentences, never score, and examines how
+// far each can be trusted.
 //
 // Level 3: package metric is the catalogue of instruments, with direction,
 // range, source, and how each was checked against its reference. Instruments
@@ -47,8 +52,8 @@
 // on rows of features, and keep states that merge.
 //
 // Level 4: package series makes the moves of an image's life: ingest, measure,
-// gate, place, ask a person, calibrate, diagnose. It needs a store and instruments, and
-// says so in small interfaces.
+// gate, place, ask judges, ask a person, calibrate, diagnose. It needs a store,
+// instruments and judges, and says so in small interfaces.
 //
 // Level 5: package web serves the pages. Level 6: cmd/assay is flags, settings
 // and wiring.
@@ -58,8 +63,9 @@
 //
 // # Facts and conclusions
 //
-// Images, readings, controls, thresholds, decisions and judgments are rows that
-// are appended with their provenance. Verdicts, the archive and the ranking are
+// Images, readings, controls, thresholds, decisions, answers, comparisons and
+// judgments are rows that are appended with their provenance. Verdicts, trust in
+// judges, the archive and the ranking are
 // computed from them whenever they are looked at. So a run that is killed loses
 // nothing, a repeated one does nothing twice, and deleting every conclusion
 // loses nothing.

@@ -88,38 +88,80 @@ func audit(ctx context.Context, c *cobra.Command, w world, f *auditFlags) (err e
 	var reports []judge.Report
 	for _, jr := range b.jurors(f.series, set, f.judges.options(), f.limits.limits()) {
 		r, err := f.examine(ctx, ws, jr)
-		if err != nil {
+		if err != nil && r.Stopped == "" {
 			return fmt.Errorf("judge %s: %w", jr.Judge().Name, err)
 		}
 		reports = append(reports, r)
+		if err != nil { // what was found until then is shown, and decides nothing
+			fmt.Fprintln(w.err, spentLine(b.spent()))
+			return errors.Join(f.print(w.out, reports), fmt.Errorf("judge %s: the examination was cut off: %w", jr.Judge().Name, err))
+		}
 	}
 	fmt.Fprintln(w.err, spentLine(b.spent()))
+	return f.print(w.out, reports)
+}
+
+// print prints the reports.
+func (f *auditFlags) print(out io.Writer, reports []judge.Report) error {
 	if f.asJSON {
-		enc := json.NewEncoder(w.out)
+		enc := json.NewEncoder(out)
 		enc.SetIndent("", "  ")
 		return enc.Encode(reports)
 	}
-	return printReports(w.out, reports, f.rules)
+	return printReports(out, reports, f.rules)
 }
 
-// examine examines one judge and keeps what was found.
+// examine examines one judge and keeps what was found. Each examination asks
+// afresh; one that was cut off goes on where it stopped.
 func (f *auditFlags) examine(ctx context.Context, ws *workspace, j *juror) (judge.Report, error) {
 	mat, err := f.material(ctx, ws, j)
 	if err != nil {
 		return judge.Report{}, err
 	}
+	ask := j.opt
+	notes, err := ws.store.Notes(ctx, f.series, assay.Digest{}, series.AuditNote)
+	if err != nil {
+		return judge.Report{}, err
+	}
+	for _, n := range notes {
+		if n.Judge == j.Judge() {
+			ask.Repeat++
+		}
+	}
 	report, err := judge.Audit(ctx, j.model, mat, judge.AuditOptions{
-		Calls: f.calls, Seed: f.judges.seed, Parallel: f.judges.parallel, Ask: j.opt, Absolute: f.absolute, Limits: f.limits.limits(),
+		Calls: f.calls, Seed: f.judges.seed, Parallel: f.judges.parallel, Ask: ask, Absolute: f.absolute, Limits: f.limits.limits(),
 	})
 	if err != nil || f.dry {
-		return report, err
+		return report, err // of an examination that was cut off nothing is kept but its calls
 	}
+	return report, f.keep(ctx, ws, j, report)
+}
+
+// keep stores a report and the facts that it rests on.
+func (f *auditFlags) keep(ctx context.Context, ws *workspace, j *juror, report judge.Report) error {
 	body, err := json.Marshal(report)
 	if err != nil {
-		return report, err
+		return err
+	}
+	if err := ws.store.PutAnswers(ctx, report.Answers); err != nil {
+		return err
+	}
+	have, err := ws.store.Comparisons(ctx, f.series)
+	if err != nil {
+		return err
+	}
+	for _, c := range report.Comparisons {
+		if slices.ContainsFunc(have, func(h assay.Comparison) bool {
+			return h.Judge == c.Judge && (h.A == c.A && h.B == c.B || h.A == c.B && h.B == c.A)
+		}) {
+			continue
+		}
+		if _, err := ws.store.PutComparison(ctx, c); err != nil {
+			return err
+		}
 	}
 	_, err = ws.store.PutNote(ctx, assay.Note{Series: f.series, Judge: j.Judge(), Kind: series.AuditNote, Body: body})
-	return report, err
+	return err
 }
 
 // material gathers what a judge can be examined on: pairs that people decided,
