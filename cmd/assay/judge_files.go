@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -167,11 +168,10 @@ func writeAnswers(out io.Writer, answers []assay.Answer) error {
 		if a.Repeat > 0 {
 			q += " (asked again)"
 		}
-		note := a.Void
-		if note != "" {
-			note = "void: " + note
+		if a.Void != "" {
+			q += "  void: " + a.Void
 		}
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", a.Question.Dimension, beliefText(a.Belief), q, note)
+		fmt.Fprintf(table, "  %s\t%s\t%s\n", a.Question.Dimension, beliefText(a.Belief), q)
 	}
 	return table.Flush()
 }
@@ -187,6 +187,12 @@ func beliefText(b assay.Belief) string {
 		return fmt.Sprintf("P(yes) %.2f, %d of %d draws", b.P, b.Yes, b.Samples)
 	}
 	return fmt.Sprintf("P(yes) %.3f", b.P)
+}
+
+// sideText says how probable a judge found it that a picture is better.
+func sideText(b assay.Belief) string {
+	text, _ := strings.CutPrefix(beliefText(b), "P(yes) ")
+	return text
 }
 
 func newJudgePair(w world) *cobra.Command {
@@ -241,7 +247,7 @@ func (s *sitting) pair(ctx context.Context, args []string) error {
 	}
 	for _, c := range all {
 		fmt.Fprintf(s.w.out, "%s: %s (P(%s is better) %.2f: %s when shown first, %s when shown second)%s\n", c.Judge.Name, pairAnswer(c, args),
-			args[0], c.P, beliefText(c.FirstOrder), beliefText(c.SecondOrder), flagsText(c.Flags))
+			args[0], c.P, sideText(c.FirstOrder), sideText(c.SecondOrder), flagsText(c.Flags))
 	}
 	if panel.Judges > 1 {
 		fmt.Fprintf(s.w.out, "together: P(%s is better) %.2f, from %d judges worth %.1f independent ones\n", args[0], panel.P, panel.Judges, panel.Effective)
