@@ -74,7 +74,7 @@ func (st *site) mapPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := mapPage{frame: st.frame("Map", "map"), Measured: view.Images(), Stats: view.Archive.Stats(),
+	p := mapPage{frame: st.frame(ctx, "Map", "map"), Measured: view.Images(), Stats: view.Archive.Stats(),
 		Reason: view.Grid.Reason, Gates: gateRows(view), Unplaced: len(view.Unplaced())}
 	if p.Entered, err = st.series.Count(ctx); err != nil {
 		return err
