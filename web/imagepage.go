@@ -143,6 +143,9 @@ func (p *imagePage) tell(id assay.Digest) {
 		p.History = append(p.History, decisionView{d, i == len(p.Decisions)-1, verdicts(d.Gates)})
 	}
 	for _, j := range slices.Backward(p.Judgments) {
+		if j.Source != "human" {
+			continue // stands among the comparisons, with what it weighs
+		}
 		p.Said = append(p.Said, aboutImage(j, id))
 	}
 }

@@ -47,18 +47,18 @@ type standing struct {
 func standingOf(t *assay.Trust) standing {
 	switch {
 	case t == nil:
-		return standing{"abstain", "under test", "not examined in this series, and so it decides nothing yet; assay judge audit examines it", nil}
+		return standing{"abstain", "under test", "Not examined in this series, and so it decides nothing yet; `assay judge audit` examines it", nil}
 	case !t.Fit:
-		return standing{"fail", "decides nothing", "it failed its examination", t.Reasons}
+		return standing{"fail", "decides nothing", "It failed its examination", t.Reasons}
 	case !comparisonsCount(t) && t.Accuracy > 0:
-		return standing{"pass", "answers count", fmt.Sprintf("its comparisons decide nothing: right in %s of pairs, no better than a coin", pct(t.Accuracy)), t.Reasons}
+		return standing{"pass", "answers count", fmt.Sprintf("Its comparisons decide nothing: right in %s of pairs, no better than a coin", pct(t.Accuracy)), t.Reasons}
 	case !comparisonsCount(t):
-		return standing{"pass", "answers count", "its comparisons decide nothing: how often it decides as you would is not known", t.Reasons}
+		return standing{"pass", "answers count", "Its comparisons decide nothing: how often it decides as you would is not known", t.Reasons}
 	case t.Source == "controls":
-		return standing{"pass", "may decide", fmt.Sprintf("right in %s of %s whose better side is known (95 %% interval %s to %s); that is not your taste, so it weighs no more than one click of a person",
+		return standing{"pass", "may decide", fmt.Sprintf("Right in %s of %s whose better side is known (95 %% interval %s to %s); that is not your taste, so it weighs no more than one click of a person",
 			pct(t.Accuracy), counted(t.Pairs, "pair", "pairs"), pct(t.Low), pct(t.High)), t.Reasons}
 	}
-	return standing{"pass", "may decide", fmt.Sprintf("decides as people did in %s of %s (95 %% interval %s to %s)",
+	return standing{"pass", "may decide", fmt.Sprintf("Decides as people did in %s of %s (95 %% interval %s to %s)",
 		pct(t.Accuracy), counted(t.Pairs, "pair", "pairs"), pct(t.Low), pct(t.High)), t.Reasons}
 }
 
@@ -142,7 +142,8 @@ type comparedView struct {
 	series.Weighed
 	Label  string // of the judge
 	Other  assay.Digest
-	P      *float64 // of this image being better; nil if the judge abstained
+	P      float64 // of this image being better; meaningless if the judge abstained
+	Known  bool    // it did not
 	Said   string
 	Class  string
 	Word   string // what it did, on the badge
@@ -151,12 +152,10 @@ type comparedView struct {
 }
 
 func comparedOf(c series.Weighed, id assay.Digest, labels map[assay.Judge]string) comparedView {
-	v := comparedView{Weighed: c, Label: labels[c.Judge], Other: c.B, Asked: c.Reason, Reason: c.Why}
-	p := c.P
+	v := comparedView{Weighed: c, Label: labels[c.Judge], Other: c.B, Asked: c.Reason, Reason: c.Why, P: c.P, Known: true}
 	if id == c.B {
-		v.Other, p = c.A, 1-p
+		v.Other, v.P = c.A, 1-c.P
 	}
-	v.P = &p
 	switch {
 	case c.Outcome == assay.Left && id == c.A, c.Outcome == assay.Right && id == c.B:
 		v.Said = "better than"
@@ -165,15 +164,15 @@ func comparedOf(c series.Weighed, id assay.Digest, labels map[assay.Judge]string
 	case c.Outcome == assay.Tie:
 		v.Said = "no better or worse than"
 	default:
-		v.Said, v.P, v.Asked = "not compared with", nil, "" // why it abstained stands in Why
+		v.Said, v.Known, v.Asked = "not compared with", false, "" // why it abstained stands in Why
 	}
 	switch {
 	case c.Decided:
-		v.Class, v.Word = "pass", "decided who holds the cell"
+		v.Class, v.Word = "pass", "decided the cell"
 	case c.Counts && c.Outcome == assay.Tie:
 		v.Class, v.Word = "plain", "counts, for neither"
 	case c.Counts:
-		v.Class, v.Word = "plain", "counts, did not decide by itself"
+		v.Class, v.Word = "plain", "counts"
 	default:
 		v.Class, v.Word = "abstain", "decides nothing"
 	}
