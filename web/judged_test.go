@@ -373,8 +373,8 @@ func TestJudgesPage(t *testing.T) {
 	_, body := s.get(t, "/judges")
 	text := words(body)
 	for _, want := range []string{
-		"local may decide Decides as people did in 82 % of 40 pairs", "1 question at which it decides nothing.", "6 on 1 image; 1 abstained; 1 void", "1 1 count, 0 decided a cell",
-		"yes-man decides nothing It failed its examination. 1 on 1 image", "under test Not examined in this series", "never",
+		"local qwen2.5-vl-7b may decide Decides as people did in 82 % of 40 pairs", "1 question at which it decides nothing.", "6 (on 1 image; 1 abstained; 1 void)", "1 (1 counts, 0 decided a cell)",
+		"yes-man always-yes decides nothing It failed its examination. 1 (on 1 image)", "under test Not examined in this series", "never",
 		"controls pass 19 of 20 70 % to 100 % questions with known answers answered right; fails if the interval lies below 95 %",
 		"yes-bias fail 20 of 20", "wrong prompt not enough data a doubt at most not asked –",
 		"Is there a sense of depth? composition.depth no better than a coin", "the wrong prompt was not tried", "ada answered 1 question", "unfit: it says yes to everything",

@@ -67,6 +67,9 @@ func TestBrowserJudged(t *testing.T) {
 	if len(small) > 0 {
 		t.Errorf("too small for a finger: %q", small)
 	}
+	if cut := eval[[]string](p, `[...document.querySelectorAll(".say button")].filter(b => b.scrollWidth > b.clientWidth || b.getBoundingClientRect().right > innerWidth).map(b => b.innerText)`); len(cut) > 0 {
+		t.Errorf("words leave their buttons: %q", cut)
+	}
 	state := func(answer string) string {
 		return subject + `.querySelector(".state").textContent === "Stored: ` + answer + `." && ` + button(answer) + `.getAttribute("aria-pressed") === "true"`
 	}
