@@ -130,7 +130,7 @@ func judgesOf(p *series.Profile) []assay.Judge {
 		add(c.Judge)
 	}
 	for _, n := range p.Notes {
-		if n.Kind == "summary" || n.Kind == "critique" {
+		if slices.Contains(written, n.Kind) {
 			add(n.Judge)
 		}
 	}

@@ -64,10 +64,11 @@ func examined(t testing.TB, trust assay.Trust) string {
 	}
 	return `{"trust":` + string(text) + `,
 	"controls":{"name":"controls","what":"questions with known answers answered right","k":19,"n":20,"share":{"value":0.95,"low":0.7,"high":1},"level":0.99,"rule":"fails if the interval lies below 95 %","verdict":"pass","decides":true},
-	"yes_bias":{"name":"yes-bias","what":"answers that were yes","k":20,"n":20,"share":{"value":1,"low":0.77,"high":1},"level":0.99,"rule":"fails if the interval lies above 65 %","verdict":"fail","decides":true,"note":"said yes ` + strings.ReplaceAll(hostile, `"`, `\"`) + `"},
+	"yes_bias":{"name":"yes-bias","what":"answers that were yes","k":20,"n":20,"share":{"value":1,"low":0.77,"high":1},"level":0.99,"rule":"fails if the interval lies above 65 %","verdict":"fail","decides":true,"number":{"value":0.125,"low":0.1,"high":0.15},"note":"said yes ` + strings.ReplaceAll(hostile, `"`, `\"`) + `"},
 	"wrong":{"name":"wrong prompt","what":"pictures whose P(yes) fell","k":0,"n":0,"level":0.95,"rule":"r","verdict":"not enough data","decides":false},
 	"questions":[{"id":"composition.depth","version":"1","text":"Is there a sense of depth?","verdict":"fail","reason":"no better than a coin","rule":"r"}],
-	"self":{"delta":null,"pairs":0,"rule":"r","verdict":"not enough data"},
+	"agreement":{"value":0.61,"low":0.4,"high":0.8},
+	"self":{"delta":{"value":0.3,"low":0.1,"high":0.5},"pairs":12,"rule":"r","verdict":"not enough data"},
 	"cost":{"calls":200},"left_out":["the wrong prompt was not tried"]}`
 }
 
@@ -361,6 +362,13 @@ func TestJudgesPage(t *testing.T) {
 		t.Errorf("without judges: %s", body)
 	}
 	id, other := s.results[0].Digest, s.results[1].Digest
+	writer := assay.Judge{Name: "writer", API: "openai", Model: "m", Protocol: 1}
+	if _, err := s.db.PutNote(t.Context(), assay.Note{Series: s.series.Name(), Image: id, Judge: writer, Kind: "summary", Body: []byte("[]")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, body := s.get(t, "/image/"+id.String()); !strings.Contains(body, link) || !strings.Contains(body, "It cannot be read") {
+		t.Error("one that only wrote, and what cannot be read, are passed over")
+	}
 	hear(t, s, id, other)
 	for _, target := range []string{"/", "/diagnose", "/compare", "/image/" + id.String(), "/judges"} {
 		if _, body := s.get(t, target); !strings.Contains(body, link) {
@@ -376,7 +384,7 @@ func TestJudgesPage(t *testing.T) {
 		"local qwen2.5-vl-7b may decide Decides as people did in 82 % of 40 pairs", "1 question at which it decides nothing.", "6 (on 1 image; 1 abstained; 1 void)", "1 (1 counts, 0 decided a cell)",
 		"yes-man always-yes decides nothing It failed its examination. 1 (on 1 image)", "under test Not examined in this series", "never",
 		"controls pass 19 of 20 70 % to 100 % questions with known answers answered right; fails if the interval lies below 95 %",
-		"yes-bias fail 20 of 20", "wrong prompt not enough data a doubt at most not asked –",
+		"yes-bias fail 20 of 20; 0.125 (0.1 to 0.15)", "Gwet’s AC1): 0.61 (0.4 to 0.8).", "own family: 0.3 (0.1 to 0.5) in log-odds on 12 pairs; not enough data.", "took 200 requests.", "wrong prompt not enough data a doubt at most not asked –",
 		"Is there a sense of depth? composition.depth no better than a coin", "the wrong prompt was not tried", "ada answered 1 question", "unfit: it says yes to everything",
 	} {
 		if !strings.Contains(text, want) {
@@ -446,8 +454,11 @@ func TestAnswerAxes(t *testing.T) {
 		t.Fatal(err)
 	}
 	hear(t, s, s.results[0].Digest, s.results[1].Digest)
+	if _, err := s.series.AnswerQuestion(t.Context(), "me", s.results[0].Digest, "detail.texture", series.SaidYes); err != nil {
+		t.Fatal(err)
+	}
 	_, body := s.get(t, "/")
-	for _, want := range []string{"Share of the questions about composition that judges answered well", "Probability of yes to the question detail.texture"} {
+	for _, want := range []string{"Share of the questions about composition that judges answered well", "Probability of yes to the question detail.texture", "1 image has no place: a descriptor was not read, or no person"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the map lacks %q", want)
 		}

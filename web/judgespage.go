@@ -1,11 +1,9 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -52,6 +50,7 @@ type judgeRecord struct {
 	MayDecide   decides           `json:"may_decide"`  //
 	Checks      []checkRecord     `json:"checks"`      // of the newest examination
 	Unfit       []questionFailure `json:"unfit"`       // questions at which it decides nothing
+	Remarks     []string          `json:"remarks"`     // sentences: what else the examination found
 	LeftOut     []string          `json:"left_out"`    // sentences: what was not asked
 }
 
@@ -79,106 +78,15 @@ type comparisonTally struct {
 	Decided   int `json:"decided"`   // made one of the two the elite of its cell
 }
 
-// A checkRecord is one check of an examination, as its note has it.
-type checkRecord struct {
-	Name  string `json:"name"`
-	What  string `json:"what"`
-	K     int    `json:"k"`
-	N     int    `json:"n"`
-	Share *struct {
-		Value float64 `json:"value"`
-		Low   float64 `json:"low"`
-		High  float64 `json:"high"`
-	} `json:"share,omitempty"`
-	Level   float64 `json:"level"`
-	Rule    string  `json:"rule"`
-	Verdict string  `json:"verdict"`
-	Decides bool    `json:"decides"`
-	Note    string  `json:"note,omitempty"`
-}
-
-// Found says what was counted: "19 of 20".
-func (c checkRecord) Found() string {
-	if c.N == 0 {
-		return "not asked"
-	}
-	return fmt.Sprintf("%d of %d", c.K, c.N)
-}
-
-// Interval says between which shares the truth is likely to lie.
-func (c checkRecord) Interval() string {
-	if c.Share == nil {
-		return ""
-	}
-	return fmt.Sprintf("%s to %s", pct(c.Share.Low), pct(c.Share.High))
-}
-
-// Class is the style class of the verdict's badge.
-func (c checkRecord) Class() string {
-	switch c.Verdict {
-	case "pass", "fail":
-		return c.Verdict
-	}
-	return "abstain"
-}
-
-type questionFailure struct {
-	ID      string `json:"id"`
-	Version string `json:"version"`
-	Text    string `json:"text,omitempty"` // if the examination asked it
-	Why     string `json:"why"`
-}
-
-// An examination is what a page shows of an audit's note, beyond the trust.
-type examination struct {
-	checks  []checkRecord
-	texts   map[string]string // of questions, by id@version
-	leftOut []string
-}
-
-// readExamination takes what it knows of a note and leaves the rest: a check is
-// any member with a name, a rule and a verdict, in the note's own order.
-func readExamination(text json.RawMessage) (x examination) {
-	x.texts = map[string]string{}
-	d := json.NewDecoder(bytes.NewReader(text))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return x
-	}
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return x
-		}
-		var member json.RawMessage
-		if d.Decode(&member) != nil {
-			return x
-		}
-		switch key {
-		case "questions":
-			var asked []struct{ ID, Version, Text string }
-			_ = json.Unmarshal(member, &asked) // what cannot be read has no text
-			for _, q := range asked {
-				x.texts[q.ID+"@"+q.Version] = q.Text
-			}
-		case "left_out":
-			_ = json.Unmarshal(member, &x.leftOut) // likewise
-		default:
-			var c checkRecord
-			if json.Unmarshal(member, &c) == nil && c.Name != "" && c.Rule != "" && c.Verdict != "" {
-				x.checks = append(x.checks, c)
-			}
-		}
-	}
-	return x
-}
-
 // judges keeps what the page of judges shows: it reads every answer.
 type judges struct {
 	some atomic.Bool // the series has judges; facts stay, and so does this
 
+	asking sync.Mutex
+	none   string // version at which no model had answered
+
 	mu   sync.Mutex
 	have *judgesJSON
-	none string // version at which there were none
 }
 
 // any reports whether models said anything in the series or were examined.
@@ -190,31 +98,47 @@ func (k *judges) any(ctx context.Context, st *site) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.none == view.Version {
-		return false, nil
-	}
 	found := len(view.Trusts)+len(view.Comparisons) > 0
-	if !found {
-		stop := errors.New("found")
-		err := st.facts.SeriesAnswers(ctx, st.series.Name(), func(_ int64, a assay.Answer) error {
-			if !a.Judge.IsPerson() {
-				return stop
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, stop) {
+	for _, kind := range written { // which are not part of the view
+		notes, err := st.facts.Notes(ctx, st.series.Name(), assay.Digest{}, kind)
+		if err != nil {
 			return false, err
 		}
-		found = err != nil
+		found = found || len(notes) > 0
+	}
+	if !found {
+		if found, err = k.answered(ctx, st, view.Version); err != nil {
+			return false, err
+		}
 	}
 	if found {
 		k.some.Store(true)
-	} else {
-		k.none = view.Version
 	}
 	return found, nil
+}
+
+// answered reports whether a model has answered a question in the series, whose
+// facts have the version.
+func (k *judges) answered(ctx context.Context, st *site, version string) (bool, error) {
+	k.asking.Lock()
+	defer k.asking.Unlock()
+	if k.none == version {
+		return false, nil
+	}
+	stop := errors.New("found")
+	err := st.facts.SeriesAnswers(ctx, st.series.Name(), func(_ int64, a assay.Answer) error {
+		if !a.Judge.IsPerson() {
+			return stop
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, stop):
+		return true, nil
+	case err == nil:
+		k.none = version
+	}
+	return false, err
 }
 
 // of returns the judges by the facts as they are now. Requests wait for each
@@ -237,6 +161,15 @@ func (k *judges) of(ctx context.Context, st *site) (*judgesJSON, error) {
 		return nil, err
 	}
 	out.tallyComparisons(view.Comparisons)
+	for _, kind := range written {
+		notes, err := st.facts.Notes(ctx, out.Series, assay.Digest{}, kind)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range notes {
+			out.at(n.Judge)
+		}
+	}
 	notes, err := st.facts.Notes(ctx, out.Series, assay.Digest{}, series.AuditNote)
 	if err != nil {
 		return nil, err
@@ -253,15 +186,6 @@ func (k *judges) of(ctx context.Context, st *site) (*judgesJSON, error) {
 	out.Judges, out.People = orEmpty(out.Judges), orEmpty(out.People)
 	k.have = out
 	return out, nil
-}
-
-// tellsTrust reports whether an audit's note is an examination: one that cannot
-// be read is, and trusts nobody.
-func tellsTrust(body json.RawMessage) bool {
-	var x struct {
-		Trust json.RawMessage `json:"trust"`
-	}
-	return json.Unmarshal(body, &x) != nil || len(x.Trust) > 0
 }
 
 // at returns the record of a judge, made if need be.
@@ -325,7 +249,7 @@ func (d *judgesJSON) tallyComparisons(all []series.Weighed) {
 // examined fills in what the newest examination found, body being its note's.
 func (r *judgeRecord) examined(body json.RawMessage) {
 	x := readExamination(body)
-	r.Checks, r.LeftOut, r.Unfit = orEmpty(x.checks), orEmpty(x.leftOut), []questionFailure{}
+	r.Checks, r.Remarks, r.LeftOut, r.Unfit = orEmpty(x.checks), orEmpty(x.remarks), orEmpty(x.leftOut), []questionFailure{}
 	if r.Trust == nil {
 		return
 	}
@@ -334,16 +258,6 @@ func (r *judgeRecord) examined(body json.RawMessage) {
 		id, version := cutLast(name, '@')
 		r.Unfit = append(r.Unfit, questionFailure{ID: id, Version: version, Text: x.texts[name], Why: r.Trust.Unfit[name]})
 	}
-}
-
-// cutLast cuts text at the last sep; there is no second part without one.
-func cutLast(text string, sep byte) (before, after string) {
-	for i := len(text) - 1; i >= 0; i-- {
-		if text[i] == sep {
-			return text[:i], text[i+1:]
-		}
-	}
-	return text, ""
 }
 
 // Examined is when the judge was examined last; nil if it never was.

@@ -30,6 +30,7 @@ type mapPage struct {
 	Grid                  gridView
 	Gates                 []gateRow
 	Unplaced              int
+	Asked                 bool // an axis stands on answers
 
 	Refused      []refusedView
 	RefusedAll   int
@@ -81,6 +82,10 @@ func (st *site) mapPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.Unmeasured = int64(p.Measured) < p.Entered
 	p.Challengers = p.Stats.Images - p.Stats.NumElites
+	for _, a := range view.Grid.Axes {
+		_, asked := series.AskedAxis(a.Descriptor)
+		p.Asked = p.Asked || asked
+	}
 	for i, a := range p.Stats.Axes {
 		if a.Low+a.High > 0 {
 			axis := view.Grid.Axes[i]

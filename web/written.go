@@ -30,9 +30,12 @@ type regionView struct {
 	X, Y, W, H float64
 }
 
+// written are the kinds of notes about a picture that its profile shows.
+var written = []string{"summary", "critique"}
+
 // writtenOf reads the newest note of each judge and kind, summaries first.
 func writtenOf(notes []assay.Note, labels map[assay.Judge]string) (out []writtenView, regions []regionView) {
-	for _, kind := range []string{"summary", "critique"} {
+	for _, kind := range written {
 		var told []assay.Judge
 		for _, n := range slices.Backward(notes) {
 			if n.Kind != kind || slices.Contains(told, n.Judge) {

@@ -63,7 +63,6 @@ const regions = [...document.querySelectorAll("a[data-region]")];
 
 function pin(link, on) {
   link.setAttribute("aria-pressed", on);
-  link.textContent = on ? "Hide" : "Show where";
   show(link, on);
 }
 
