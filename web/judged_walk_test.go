@@ -90,8 +90,8 @@ func TestBrowserJudged(t *testing.T) {
 	eval[int](p, `(`+button("yes")+`.focus(), 0)`)
 	p.run(chromedp.KeyEvent("\r"))
 	p.until(subject + `.querySelector(".state").textContent.startsWith("Not stored: ")`)
-	if !eval[bool](p, button("no")+`.getAttribute("aria-pressed") === "true" && `+button("yes")+`.getAttribute("aria-pressed") === "false" && document.activeElement === `+button("yes")) {
-		t.Error("a failure changes what is pressed, or moves the focus")
+	if !eval[bool](p, subject+`.classList.contains("failed") && `+button("no")+`.getAttribute("aria-pressed") === "true" && `+button("yes")+`.getAttribute("aria-pressed") === "false" && document.activeElement === `+button("yes")) {
+		t.Error("a failure is not marked, changes what is pressed, or moves the focus")
 	}
 	cut.Store(false)
 	p.run(chromedp.KeyEvent(" "))
@@ -99,7 +99,7 @@ func TestBrowserJudged(t *testing.T) {
 	if got, n := s.said(t, id, "me", "composition.subject"); got != series.SaidYes || n != 2 {
 		t.Errorf("after a key the store has %d answers, last %q", n, got)
 	}
-	if !eval[bool](p, `window.stayed && document.querySelector("details.dimension").open`) {
+	if !eval[bool](p, `window.stayed && !`+subject+`.classList.contains("failed") && document.querySelector("details.dimension").open`) {
 		t.Error("an answer left the page or closed the questions")
 	}
 	p.forgive("Failed to load resource")

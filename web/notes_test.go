@@ -12,7 +12,7 @@ import (
 // cannot, and no region leaves its picture.
 func FuzzNotes(f *testing.F) {
 	for _, seed := range []string{
-		`{"text":"Waves.","claims":[{"dropped":"x"}]}`, `{"weaknesses":[{"text":"a","box":[0,0.1,0.5,1]},{"box":[0.5,0,0.5,1]},{"box":[1e999]},{"box":null}],"dropped":[1]}`,
+		`{"text":"Waves.","claims":[{"dropped":"x"}]}`, `{"weaknesses":[{"text":"a","box":[0,0.1,0.5,1]},{"box":[0.5,0,0.5,1]},{"box":[0.5,0.5,1.2,0.9]},{"box":[0.5,0.5,0.9,7]},{"box":[-1,0,1,1]},{"box":[0,-1,1,1]},{"box":null}],"dropped":[1]}`,
 		`{"trust":{"fit":true},"controls":{"name":"c","rule":"r","verdict":"pass","k":1,"n":2,"share":{"low":-1}},"questions":[{"id":"a","version":"1"}],"left_out":["x"]}`,
 		`{"trust":7,"questions":7,"left_out":7,"controls":7}`, `[]`, `null`, ``, `{"a":`, `{"weaknesses":{"box":"x"}}`,
 	} {
