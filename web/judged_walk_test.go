@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/judge"
 	"github.com/gen-emerge/assay/series"
 	"github.com/gen-emerge/assay/web"
 )
@@ -181,5 +183,44 @@ func TestScreenshotsJudged(t *testing.T) {
 		p.shoot(on.name+"-judged", true)
 		p.open("/judges")
 		p.shoot(on.name+"-judges", true)
+	}
+}
+
+// TestReportIsRead: every check of an examination as package judge writes it is
+// shown, in its order, and its questions are named.
+func TestReportIsRead(t *testing.T) {
+	var r judge.Report
+	checks := []*judge.Check{&r.Controls, &r.YesBias, &r.Gross, &r.Mild, &r.Decided, &r.Pairs, &r.Position, &r.Repeat, &r.Negation, &r.Wrong}
+	for i, c := range checks {
+		*c = judge.Check{Name: fmt.Sprintf("check %d", i), What: "w", K: i, N: 10, Share: &judge.Estimate{Low: 0.1, High: 0.2}, Rule: "r", Verdict: judge.Pass, Number: &judge.Estimate{Value: 0.5}}
+	}
+	r.Trust = assay.Trust{Fit: true, Unfit: map[string]string{"q@1": "a coin"}}
+	r.Questions = []judge.QuestionReport{{ID: "q", Version: "1", Text: "Is it so?", Verdict: judge.Fail, Rule: "r", Reason: "a coin"}}
+	r.Agreement, r.Self = &judge.Estimate{Value: 0.25}, &judge.SelfReport{Delta: &judge.Estimate{Value: 0.75}, Pairs: 3, Rule: "r", Verdict: judge.Pass}
+	r.Cost.Calls, r.LeftOut = 77, []string{"the rest"}
+	if len(r.Checks()) != len(checks) {
+		t.Fatalf("package judge has %d checks, the test %d", len(r.Checks()), len(checks))
+	}
+	body, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := small(t, web.Options{})
+	audit(t, s, fitJudge, string(body))
+	_, page := s.get(t, "/judges")
+	text := words(page)
+	at := 0
+	for i := range checks {
+		want := fmt.Sprintf("check %d pass a doubt at most %d of 10; 0.5 (0 to 0) 10 %% to 20 %% w; r", i, i)
+		k := strings.Index(text[at:], want)
+		if k < 0 {
+			t.Fatalf("after %d characters the page lacks %q", at, want)
+		}
+		at += k
+	}
+	for _, want := range []string{"Is it so? q a coin", "0.25 (0 to 0).", "0.75 (0 to 0) in log-odds on 3 pairs; pass.", "took 77 requests.", "the rest", "how often it decides as you would is not known"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %q", want)
+		}
 	}
 }
