@@ -96,7 +96,7 @@ func (st *site) comparePage(w http.ResponseWriter, r *http.Request) error {
 		}
 		state, err = st.series.Round(r.Context(), id, st.rater)
 	} else if state, err = st.series.CurrentRound(r.Context(), st.rater); errors.Is(err, assay.ErrNotFound) {
-		return st.look.write(w, http.StatusOK, "begin.html", st.frame("Compare", "compare"))
+		return st.look.write(w, http.StatusOK, "begin.html", st.frame(r.Context(), "Compare", "compare"))
 	}
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func (st *site) comparePage(w http.ResponseWriter, r *http.Request) error {
 	if state.Next() < 0 {
 		return st.roundSummary(w, r, state)
 	}
-	p := comparePage{frame: st.frame("Compare", "compare"), Total: len(state.Round.Pairs), Maps: st.differ != nil}
+	p := comparePage{frame: st.frame(r.Context(), "Compare", "compare"), Total: len(state.Round.Pairs), Maps: st.differ != nil}
 	if p.Round, err = st.roundData(r, state); err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (st *site) roundSummary(w http.ResponseWriter, r *http.Request, state serie
 	if err != nil {
 		return err
 	}
-	p := summaryPage{frame: st.frame("Round done", "compare"), Round: state.Round.ID, Pairs: state.Round.Pairs}
+	p := summaryPage{frame: st.frame(r.Context(), "Round done", "compare"), Round: state.Round.ID, Pairs: state.Round.Pairs}
 	mine := map[int64]bool{}
 	cells := map[int]bool{}
 	for i, j := range state.Answers {

@@ -72,7 +72,7 @@ func (k *diagnoses) of(ctx context.Context, s *series.Series, accepted bool) (se
 }
 
 func (st *site) diagnosePage(w http.ResponseWriter, r *http.Request) error {
-	p := diagnosePage{frame: st.frame("Diagnosis", "diagnose"), Accepted: r.URL.Query().Get("accepted") == "1"}
+	p := diagnosePage{frame: st.frame(r.Context(), "Diagnosis", "diagnose"), Accepted: r.URL.Query().Get("accepted") == "1"}
 	var err error
 	p.D, err = st.diagnoses.of(r.Context(), st.series, p.Accepted)
 	if errors.Is(err, assay.ErrNotFound) {

@@ -144,7 +144,7 @@ func (st *site) compared(ctx context.Context, pair [2]assay.Digest, in *metric.I
 	var pictures [2]*metric.Picture
 	orientation := 0
 	for i, id := range pair {
-		data, err := st.blobs.Blob(ctx, id)
+		data, err := st.facts.Blob(ctx, id)
 		if err != nil {
 			return nil, differenceFacts{}, err
 		}

@@ -81,7 +81,7 @@ func (st *site) refuse(w http.ResponseWriter, r *http.Request, code int, why ref
 	page := struct {
 		frame
 		refusal
-	}{st.frame(fmt.Sprintf("%d %s", code, http.StatusText(code)), ""), why}
+	}{frame{Title: fmt.Sprintf("%d %s", code, http.StatusText(code)), Series: st.series.Name()}, why}
 	if err := st.look.write(w, code, "error.html", page); err != nil {
 		st.log.Error("error page", "error", err)
 	}

@@ -256,6 +256,9 @@ func (st *site) fill(ctx context.Context, cell *cellView, c archive.Cell, axes [
 }
 
 func axisOf(a assay.Axis) axisView {
+	if doc, asked := series.AskedAxis(a.Descriptor); asked {
+		return axisView{Descriptor: a.Descriptor, Doc: strings.ToUpper(doc[:1]) + doc[1:]}
+	}
 	spec, _ := metric.Find(a.Descriptor) // an instrument of a later version has no description here
 	return axisView{Descriptor: a.Descriptor, Unit: spec.Unit, Doc: spec.Doc}
 }

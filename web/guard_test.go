@@ -198,7 +198,7 @@ func TestUnreadable(t *testing.T) {
 	s := small(t, web.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, target := range []string{"/", "/map.json", "/image/" + s.results[0].Digest.String(), "/compare", "/healthz", "/blob/" + s.results[0].Digest.String()} {
+	for _, target := range []string{"/", "/map.json", "/image/" + s.results[0].Digest.String(), "/compare", "/judges", "/judges.json", "/healthz", "/blob/" + s.results[0].Digest.String()} {
 		w := httptest.NewRecorder()
 		s.handler.ServeHTTP(w, request("GET", target, "").WithContext(ctx))
 		if w.Code != http.StatusServiceUnavailable {

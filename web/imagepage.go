@@ -86,7 +86,7 @@ func (st *site) imagePage(w http.ResponseWriter, r *http.Request) error {
 		writeJSON(w, http.StatusOK, p)
 		return nil
 	}
-	page := imagePage{frame: st.frame(fmt.Sprintf("Image %d", p.Entry.Seq), ""), Profile: p, Absent: p.Missing}
+	page := imagePage{frame: st.frame(r.Context(), fmt.Sprintf("Image %d", p.Entry.Seq), ""), Profile: p, Absent: p.Missing}
 	if page.Width, page.Height, err = st.size(r.Context(), id); err != nil {
 		return err
 	}
@@ -99,6 +99,7 @@ func (st *site) imagePage(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.relate(st, r)
 	page.tell(id)
+	page.Judged = judged(&page.Profile, st.rater, r.URL.Query().Get("dimension"))
 	page.FromElite = st.differenceFrom(id, p.Incumbent)
 	for i, g := range page.Gates {
 		page.Gates[i].From = st.differenceFrom(id, g.Nearest)
@@ -141,8 +142,10 @@ func (p *imagePage) tell(id assay.Digest) {
 	for i, d := range slices.Backward(p.Decisions) {
 		p.History = append(p.History, decisionView{d, i == len(p.Decisions)-1, verdicts(d.Gates)})
 	}
-	p.Judged = judged(&p.Profile, id)
 	for _, j := range slices.Backward(p.Judgments) {
+		if j.Source != "human" {
+			continue // stands among the comparisons, with what it weighs
+		}
 		p.Said = append(p.Said, aboutImage(j, id))
 	}
 }

@@ -1,11 +1,12 @@
 package web
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/series"
@@ -13,115 +14,114 @@ import (
 
 // A judgedView is what judges said of an image, in the order of the page.
 type judgedView struct {
-	Judges   []judgeView
-	Groups   []answerGroup
-	Compared []comparedView
-	Written  []writtenView
+	Judges       []judgeView
+	Dimensions   []dimensionView
+	Compared     []comparedView
+	ComparedMore int
+	Written      []writtenView
+	Regions      []regionView // of the weaknesses that have a box
 }
 
-// A judgeView is one judge, and what it may decide.
+// comparedShown is how many comparisons a profile lists; the JSON has all.
+const comparedShown = 12
+
+// A judgeView is one model, and what it may decide.
 type judgeView struct {
 	assay.Judge
-	Trust   *assay.Trust // nil: not examined yet
-	Class   string       // style class of the badge
-	State   string       // for people
-	Reasons []string
+	standing
+	Label  string // its name, with more where two judges share it
+	Anchor string // of its part of the page of judges
 }
 
-// An answerGroup is the answers of one dimension.
-type answerGroup struct {
-	Dimension string
-	Rows      []answerRow
+// A standing is what a judge may decide, for people.
+type standing struct {
+	Class    string // style class of the badge
+	Word     string // on the badge
+	Sentence string // without its full stop
+	Reasons  []string
 }
 
-// An answerRow is a question, what each judge said to it, and what people did.
-type answerRow struct {
-	assay.Question
-	Cells  []answerCell
-	People []string
+// standingOf says what a trust allows; t is nil if the judge was not examined.
+// The rule is that of package series: answers of a fit judge count, and its
+// comparisons do if it is known to be better than a coin.
+func standingOf(t *assay.Trust) standing {
+	switch {
+	case t == nil:
+		return standing{"abstain", "under test", "Not examined in this series, and so it decides nothing yet; `assay judge audit` examines it", nil}
+	case !t.Fit:
+		return standing{"fail", "decides nothing", "It failed its examination", t.Reasons}
+	case !comparisonsCount(t) && t.Accuracy > 0:
+		return standing{"pass", "answers count", fmt.Sprintf("Its comparisons decide nothing: right in %s of pairs, no better than a coin", pct(t.Accuracy)), t.Reasons}
+	case !comparisonsCount(t):
+		return standing{"pass", "answers count", "Its comparisons decide nothing: how often it decides as you would is not known", t.Reasons}
+	case t.Source == "controls":
+		return standing{"pass", "may decide", fmt.Sprintf("Right in %s of %s whose better side is known (95 %% interval %s to %s); that is not your taste, so it weighs no more than one click of a person",
+			pct(t.Accuracy), counted(t.Pairs, "pair", "pairs"), pct(t.Low), pct(t.High)), t.Reasons}
+	}
+	return standing{"pass", "may decide", fmt.Sprintf("Decides as people did in %s of %s (95 %% interval %s to %s)",
+		pct(t.Accuracy), counted(t.Pairs, "pair", "pairs"), pct(t.Low), pct(t.High)), t.Reasons}
 }
 
-type answerCell struct {
-	Judge string
-	Word  string // "yes", "no", "cannot tell", ...
-	Class string
-	Title string // how it was obtained
-	Void  string
+func comparisonsCount(t *assay.Trust) bool { return t != nil && t.Fit && t.Accuracy > 0.5 }
+
+func trustIn(trusts []assay.Trust, j assay.Judge) *assay.Trust {
+	if i := slices.IndexFunc(trusts, func(t assay.Trust) bool { return t.Judge == j }); i >= 0 {
+		return &trusts[i]
+	}
+	return nil
 }
 
-// A comparedView says a comparison from the side of one image.
-type comparedView struct {
-	series.Weighed
-	Other assay.Digest
-	P     float64 // of this image being better
-	Said  string
+// labelsOf names judges so that no two have the same name.
+func labelsOf(judges []assay.Judge) map[assay.Judge]string {
+	labels := map[assay.Judge]string{}
+	for _, j := range judges {
+		label := j.Name
+		if slices.ContainsFunc(judges, func(o assay.Judge) bool { return o != j && o.Name == j.Name }) {
+			label = fmt.Sprintf("%s (%s, protocol %d)", j.Name, j.Model, j.Protocol)
+		}
+		labels[j] = label
+	}
+	return labels
 }
 
-// A writtenView is a summary or a critique.
-type writtenView struct {
-	Kind, Judge string
-	Text        string
-	Weaknesses  []weaknessView
-	Dropped     int
-	Abstained   string
+// anchorOf makes a fragment of what may hold any characters.
+func anchorOf(kind string, v any) string {
+	text, _ := json.Marshal(v) // judges and strings always marshal
+	sum := sha256.Sum256(text)
+	return kind + "-" + hex.EncodeToString(sum[:6])
 }
 
-type weaknessView struct{ Text, Category, Where string }
-
-// judged puts what judges said into the order of the page.
-func judged(p *series.Profile, id assay.Digest) judgedView {
-	v := judgedView{Judges: judgesOf(p), Groups: answersOf(p)}
+// judged puts what judges said into the order of the page. The rater is the
+// person at the page, open the dimension whose questions are shown at once.
+func judged(p *series.Profile, rater, open string) judgedView {
+	judges := judgesOf(p)
+	labels := labelsOf(judges)
+	var v judgedView
+	for _, j := range judges {
+		v.Judges = append(v.Judges, judgeView{Judge: j, standing: standingOf(trustIn(p.Trusts, j)), Label: labels[j], Anchor: anchorOf("judge", j)})
+	}
+	v.Dimensions = dimensionsOf(p, labels, rater)
+	for i := range v.Dimensions {
+		v.Dimensions[i].Open = v.Dimensions[i].Name == open && open != ""
+	}
 	for _, c := range slices.Backward(p.Comparisons) {
-		one := comparedView{Weighed: c, Other: c.B, P: c.P}
-		if id == c.B {
-			one.Other, one.P = c.A, 1-c.P
+		if len(v.Compared) == comparedShown {
+			v.ComparedMore = len(p.Comparisons) - comparedShown
+			break
 		}
-		won := c.Outcome == assay.Left && id == c.A || c.Outcome == assay.Right && id == c.B
-		switch {
-		case won:
-			one.Said = "better than"
-		case c.Outcome == assay.Left || c.Outcome == assay.Right:
-			one.Said = "not as good as"
-		case c.Outcome == assay.Tie:
-			one.Said = "no better or worse than"
-		default:
-			one.Said = "could not be compared with"
-		}
-		v.Compared = append(v.Compared, one)
+		v.Compared = append(v.Compared, comparedOf(c, p.Entry.Image, labels))
 	}
-	for _, n := range slices.Backward(p.Notes) {
-		if w, ok := written(n); ok {
-			v.Written = append(v.Written, w)
-		}
-	}
+	v.Written, v.Regions = writtenOf(p.Notes, labels)
 	return v
 }
 
-// judgesOf lists the models that said anything, and how far each is trusted.
-func judgesOf(p *series.Profile) []judgeView {
-	var out []judgeView
+// judgesOf lists the models that said anything, in the order in which they did.
+func judgesOf(p *series.Profile) []assay.Judge {
+	var out []assay.Judge
 	add := func(j assay.Judge) {
-		if j.IsPerson() || slices.ContainsFunc(out, func(v judgeView) bool { return v.Judge == j }) {
-			return
+		if !j.IsPerson() && !slices.Contains(out, j) {
+			out = append(out, j)
 		}
-		v := judgeView{Judge: j, Class: "abstain", State: "not examined: it decides nothing yet"}
-		for i := range p.Trusts {
-			t := &p.Trusts[i]
-			if t.Judge != j {
-				continue
-			}
-			v.Trust, v.Reasons = t, t.Reasons
-			switch {
-			case !t.Fit:
-				v.Class, v.State = "fail", "failed its examination: it decides nothing"
-			case t.Accuracy == 0:
-				v.Class, v.State = "pass", "passed its examination"
-			default:
-				v.Class = "pass"
-				v.State = fmt.Sprintf("agrees with %s in %.0f %% (%.0f to %.0f, of %d pairs)", t.Source, 100*t.Accuracy, 100*t.Low, 100*t.High, t.Pairs)
-			}
-		}
-		out = append(out, v)
 	}
 	for _, a := range p.Answers {
 		add(a.Judge)
@@ -130,141 +130,52 @@ func judgesOf(p *series.Profile) []judgeView {
 		add(c.Judge)
 	}
 	for _, n := range p.Notes {
-		add(n.Judge)
+		if slices.Contains(written, n.Kind) {
+			add(n.Judge)
+		}
 	}
 	return out
 }
 
-// answersOf groups the newest answers by dimension and question.
-func answersOf(p *series.Profile) []answerGroup {
-	var groups []answerGroup
-	for _, a := range p.Answers {
-		if a.Repeat > 0 && !a.Judge.IsPerson() {
-			continue
-		}
-		g := slices.IndexFunc(groups, func(g answerGroup) bool { return g.Dimension == a.Question.Dimension })
-		if g < 0 {
-			g = len(groups)
-			groups = append(groups, answerGroup{Dimension: a.Question.Dimension})
-		}
-		rows := &groups[g].Rows
-		k := slices.IndexFunc(*rows, func(r answerRow) bool { return r.ID == a.Question.ID && r.Version == a.Question.Version })
-		if k < 0 {
-			k = len(*rows)
-			*rows = append(*rows, answerRow{Question: a.Question})
-		}
-		row := &(*rows)[k]
-		if a.Judge.IsPerson() {
-			row.People = append(row.People, a.Judge.Name+": "+answerWord(a.Belief))
-			continue
-		}
-		row.Cells = append(row.Cells, answerCellOf(p, a))
-	}
-	return groups
+// A comparedView says a comparison from the side of one image.
+type comparedView struct {
+	series.Weighed
+	Label  string // of the judge
+	Other  assay.Digest
+	P      float64 // of this image being better; meaningless if the judge abstained
+	Known  bool    // it did not
+	Said   string
+	Class  string
+	Word   string // what it did, on the badge
+	Asked  string // why the pair was compared; empty if unknown
+	Reason string // why it counts, or not
 }
 
-func answerCellOf(p *series.Profile, a assay.Answer) answerCell {
-	c := answerCell{Judge: a.Judge.Name, Word: answerWord(a.Belief), Class: "abstain", Void: a.Void}
-	b := a.Belief
-	for _, t := range p.Trusts {
-		if why := t.Unfit[a.Question.ID+"@"+a.Question.Version]; t.Judge == a.Judge && why != "" && c.Void == "" {
-			c.Void = "decides nothing: " + why
-		}
+func comparedOf(c series.Weighed, id assay.Digest, labels map[assay.Judge]string) comparedView {
+	v := comparedView{Weighed: c, Label: labels[c.Judge], Other: c.B, Asked: c.Reason, Reason: c.Why, P: c.P, Known: true}
+	if id == c.B {
+		v.Other, v.P = c.A, 1-c.P
 	}
-	if !b.Known() {
-		c.Title = b.Abstained
-		return c
-	}
-	good := a.Question.Good
-	switch yes := b.P >= 0.5; {
-	case good == assay.Neither && a.Question.Expect == "":
-		c.Class = "plain"
-	case good == assay.YesIsGood == yes && good != assay.Neither, a.Question.Expect == "yes" && yes, a.Question.Expect == "no" && !yes:
-		c.Class = "pass"
-	default:
-		c.Class = "fail"
-	}
-	c.Title = fmt.Sprintf("P(yes) %.3f, between %.3f and %.3f, from %s", b.P, b.Low, b.High, methodText(b))
-	return c
-}
-
-func methodText(b assay.Belief) string {
-	if b.Method == assay.BySamples {
-		return fmt.Sprintf("%d of %d answers", b.Yes, b.Samples)
-	}
-	return "the probabilities of its first word"
-}
-
-// answerWord is a belief in a word, with its probability where there is doubt.
-func answerWord(b assay.Belief) string {
 	switch {
-	case !b.Known():
-		return "abstains"
-	case b.Method == assay.ByWord && b.P >= 0.5:
-		return "yes"
-	case b.Method == assay.ByWord:
-		return "no"
-	case b.P >= 0.5:
-		return fmt.Sprintf("yes %.2f", b.P)
+	case c.Outcome == assay.Left && id == c.A, c.Outcome == assay.Right && id == c.B:
+		v.Said = "better than"
+	case c.Outcome == assay.Left, c.Outcome == assay.Right:
+		v.Said = "not as good as"
+	case c.Outcome == assay.Tie:
+		v.Said = "no better or worse than"
+	default:
+		v.Said, v.Known, v.Asked = "not compared with", false, "" // why it abstained stands in Why
 	}
-	return fmt.Sprintf("no %.2f", 1-b.P)
-}
-
-// written reads a summary or a critique for people.
-func written(n assay.Note) (writtenView, bool) {
-	var body struct {
-		Text       string `json:"text"`
-		Abstained  string `json:"abstained"`
-		Weaknesses []struct {
-			Text     string      `json:"text"`
-			Category string      `json:"category"`
-			Part     string      `json:"part"`
-			Box      *[4]float64 `json:"box"`
-		} `json:"weaknesses"`
-		Dropped []json.RawMessage `json:"dropped"`
+	switch {
+	case c.Decided:
+		v.Class, v.Word = "pass", "decided the cell"
+	case c.Counts && c.Outcome == assay.Tie:
+		v.Class, v.Word = "plain", "counts, for neither"
+	case c.Counts:
+		v.Class, v.Word = "plain", "counts"
+	default:
+		v.Class, v.Word = "abstain", "decides nothing"
 	}
-	if n.Kind != "summary" && n.Kind != "critique" || json.Unmarshal(n.Body, &body) != nil {
-		return writtenView{}, false
-	}
-	w := writtenView{Kind: n.Kind, Judge: n.Judge.Name, Text: body.Text, Dropped: len(body.Dropped), Abstained: body.Abstained}
-	for _, x := range body.Weaknesses {
-		one := weaknessView{Text: x.Text, Category: x.Category, Where: x.Part}
-		if b := x.Box; b != nil && one.Where == "" {
-			one.Where = fmt.Sprintf("%.0f–%.0f %% across, %.0f–%.0f %% down", 100*b[0], 100*b[2], 100*b[1], 100*b[3])
-		}
-		w.Weaknesses = append(w.Weaknesses, one)
-	}
-	return w, true
-}
-
-// answerQuestion records what the person at the page says to a question.
-func (st *site) answerQuestion(w http.ResponseWriter, r *http.Request) error {
-	id, err := assay.ParseDigest(r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	var ask struct {
-		Question string `json:"question"`
-		Answer   string `json:"answer"`
-	}
-	form, err := readBody(r, &ask)
-	if err != nil {
-		return err
-	}
-	if form != nil {
-		ask.Question, ask.Answer = form.Get("question"), form.Get("answer")
-	}
-	if strings.TrimSpace(ask.Question) == "" {
-		return fmt.Errorf("no question is named: %w", assay.ErrInvalid)
-	}
-	a, err := st.series.AnswerQuestion(r.Context(), st.rater, id, ask.Question, ask.Answer)
-	if err != nil {
-		return err
-	}
-	if form != nil {
-		http.Redirect(w, r, "/image/"+id.String()+"#judged", http.StatusSeeOther)
-		return nil
-	}
-	writeJSON(w, http.StatusOK, a)
-	return nil
+	v.Reason = cmp.Or(v.Reason, "no reason is known")
+	return v
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -82,11 +83,16 @@ func (l *look) write(w http.ResponseWriter, code int, name string, page any) err
 type frame struct {
 	Title  string
 	Series string
-	Here   string // "map", "diagnose", "compare", or empty
+	Here   string // "map", "diagnose", "compare", "judges", or empty
+	Judged bool   // the series has judges, and a page of them
 }
 
-func (st *site) frame(title, here string) frame {
-	return frame{Title: title, Series: st.series.Name(), Here: here}
+func (st *site) frame(ctx context.Context, title, here string) frame {
+	judged, err := st.judges.any(ctx, st)
+	if err != nil && ctx.Err() == nil { // the page goes without a link; what it shows itself it must be able to read
+		st.log.Error("whether there are judges", "error", err)
+	}
+	return frame{Title: title, Series: st.series.Name(), Here: here, Judged: judged}
 }
 
 // static serves an embedded file. It is looked up by name in a table; no path

@@ -30,6 +30,7 @@ type mapPage struct {
 	Grid                  gridView
 	Gates                 []gateRow
 	Unplaced              int
+	Asked                 bool // an axis stands on answers
 
 	Refused      []refusedView
 	RefusedAll   int
@@ -74,13 +75,17 @@ func (st *site) mapPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := mapPage{frame: st.frame("Map", "map"), Measured: view.Images(), Stats: view.Archive.Stats(),
+	p := mapPage{frame: st.frame(ctx, "Map", "map"), Measured: view.Images(), Stats: view.Archive.Stats(),
 		Reason: view.Grid.Reason, Gates: gateRows(view), Unplaced: len(view.Unplaced())}
 	if p.Entered, err = st.series.Count(ctx); err != nil {
 		return err
 	}
 	p.Unmeasured = int64(p.Measured) < p.Entered
 	p.Challengers = p.Stats.Images - p.Stats.NumElites
+	for _, a := range view.Grid.Axes {
+		_, asked := series.AskedAxis(a.Descriptor)
+		p.Asked = p.Asked || asked
+	}
 	for i, a := range p.Stats.Axes {
 		if a.Low+a.High > 0 {
 			axis := view.Grid.Axes[i]

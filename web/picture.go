@@ -38,7 +38,7 @@ func (st *site) source(r *http.Request) (assay.Digest, []byte, error) {
 	if err != nil {
 		return id, nil, err
 	}
-	data, err := st.blobs.Blob(r.Context(), id)
+	data, err := st.facts.Blob(r.Context(), id)
 	return id, data, err
 }
 
@@ -88,7 +88,7 @@ func (st *site) thumb(w http.ResponseWriter, r *http.Request) error {
 	}
 	pic, ok := st.thumbs.get(id)
 	if !ok {
-		data, err := st.blobs.Blob(r.Context(), id)
+		data, err := st.facts.Blob(r.Context(), id)
 		if err != nil {
 			return err
 		}
@@ -165,7 +165,7 @@ func shrink(img *pixel.Image) (*pixel.Image, error) {
 
 // size returns a picture's width and height as browsers show it.
 func (st *site) size(ctx context.Context, id assay.Digest) (w, h int, err error) {
-	data, err := st.blobs.Blob(ctx, id)
+	data, err := st.facts.Blob(ctx, id)
 	if err != nil {
 		return 0, 0, err
 	}

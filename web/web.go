@@ -1,11 +1,13 @@
 // Package web serves the pages of one series: the map, the profile of each
-// image, the diagnosis of convergence, and comparisons put to a person.
+// image, the diagnosis of convergence, comparisons put to a person, and the judges
+// with what was found of each.
 //
 // The pages are plain HTML that works without scripts; small modules make them
 // pleasanter, and draw the diagnosis' plots with Apache ECharts. Everything is
-// embedded, and no page asks another host for anything. Map, profiles and diagnosis
-// are also served as JSON, at /map.json, /image/{id}.json and /diagnose.json. Where
-// one image differs from another is served as a picture to lay over it, at
+// embedded, and no page asks another host for anything. Map, profiles, diagnosis and
+// judges are also served as JSON, at /map.json, /image/{id}.json, /diagnose.json and
+// /judges.json. What a person says to a question about an image is posted to
+// /image/{id}/answer. Where one image differs from another is served as a picture to lay over it, at
 // /difference/{id}/{other}, with the reading behind it at
 // /difference/{id}/{other}.json.
 //
@@ -44,16 +46,22 @@ type Options struct {
 	Difference func(context.Context) (*metric.Instrument, error)
 }
 
-// Blobs is what the pages need of the store beyond what a series tells them.
-type Blobs interface {
+// Facts is what the pages need of the store beyond what a series tells them.
+type Facts interface {
 	// Blob returns the encoded bytes of an image.
 	Blob(ctx context.Context, id assay.Digest) ([]byte, error)
+	// SeriesAnswers calls fn with each answer in the series, image by image. It
+	// stops at fn's first error and returns it.
+	SeriesAnswers(ctx context.Context, series string, fn func(seq int64, a assay.Answer) error) error
+	// Notes returns the series' notes about an image, or about any and none if
+	// image is zero, of one kind, oldest first.
+	Notes(ctx context.Context, series string, image assay.Digest, kind string) ([]assay.Note, error)
 }
 
 // site is the state behind the handlers.
 type site struct {
 	series *series.Series
-	blobs  Blobs
+	facts  Facts
 	rater  string
 	log    *slog.Logger
 	look   *look
@@ -61,21 +69,22 @@ type site struct {
 	decode chan struct{} // holds one element for each decode in progress
 
 	diagnoses diagnoses
+	judges    judges
 
 	differ      func(context.Context) (*metric.Instrument, error) // nil if pages offer no overlay
 	differences *cache
 	drawing     chan struct{} // holds one element while an overlay is being made
 }
 
-// New returns the pages of s, whose images' bytes are in b. The handler may be
-// mounted at the root of a server only.
-func New(s *series.Series, b Blobs, opt Options) (http.Handler, error) {
+// New returns the pages of s, whose facts are in f. The handler may be mounted at
+// the root of a server only.
+func New(s *series.Series, f Facts, opt Options) (http.Handler, error) {
 	look, err := newLook()
 	if err != nil {
 		return nil, err
 	}
 	st := &site{
-		series: s, blobs: b, look: look,
+		series: s, facts: f, look: look,
 		rater:  cmp.Or(opt.Rater, "me"),
 		log:    opt.Log,
 		thumbs: newCache(thumbCacheBytes),
@@ -102,6 +111,8 @@ func (st *site) routes() http.Handler {
 		"POST /image/{id}/answer":      st.answerQuestion,
 		"GET /diagnose":                st.diagnosePage,
 		"GET /diagnose.json":           st.diagnoseJSON,
+		"GET /judges":                  st.judgesPage,
+		"GET /judges.json":             st.judgesJSON,
 		"GET /compare":                 st.comparePage,
 		"POST /compare/round":          st.startRound,
 		"POST /compare/answer":         st.answer,
