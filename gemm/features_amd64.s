@@ -50,3 +50,26 @@ apart:
 	JNZ apart
 	VZEROUPPER
 	RET
+
+// func largest256(to, a, b, c, d *float32, n int)
+// to = the largest of a, b, c and d, n times eight numbers.
+TEXT ·largest256(SB), NOSPLIT, $0-48
+	MOVQ to+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DX
+	MOVQ c+24(FP), R8
+	MOVQ d+32(FP), R9
+	MOVQ n+40(FP), CX
+	XORQ AX, AX
+largest:
+	VMOVUPS (SI)(AX*1), Y0
+	VMAXPS (DX)(AX*1), Y0, Y0
+	VMOVUPS (R8)(AX*1), Y1
+	VMAXPS (R9)(AX*1), Y1, Y1
+	VMAXPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(AX*1)
+	ADDQ $32, AX
+	SUBQ $1, CX
+	JNZ largest
+	VZEROUPPER
+	RET

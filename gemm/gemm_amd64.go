@@ -26,7 +26,7 @@ func (mc *kernel) run(t *tile) {
 // fetched meanwhile. Distances are in bytes.
 type tile struct {
 	rows, cols int
-	k          int            // inputs that are added
+	k          int            // inputs that are added at every tap
 	x          unsafe.Pointer // [rows, k]
 	xRow       int            // from one row of x to the next
 	panel      unsafe.Pointer // [k, Panel], from the first column of the tile
@@ -37,7 +37,15 @@ type tile struct {
 	near       uintptr // results of the next tile, to the first cache
 	far        uintptr // of the next panel, to the second cache
 	pace       int     // bytes of that for every 4 inputs
+
+	taps   unsafe.Pointer // where x is for the k inputs after these, and so on
+	more   int            // of them
+	clip   int            // 1: results are moved between the bounds; 0: they are left
+	lo, hi float32
 }
+
+// bound makes the tile move its results between 0 and most.
+func (t *tile) bound(most float32) { t.clip, t.hi = 1, most }
 
 //go:noescape
 func tile512(t *tile)
@@ -121,6 +129,7 @@ type product struct {
 	bias         []float32 // [out]
 	y            []float32 // [rows, out], rows that are yRow numbers apart
 	yRow         int
+	most         float32 // results are moved between 0 and most; 0: they are left
 }
 
 // panel computes the columns of panel p.
@@ -129,6 +138,9 @@ func (mc *kernel) panel(pr *product, p int) {
 	weights := pr.w[(p*pr.depth+pr.k0)*Panel:]
 	next := min((p+1)*pr.depth+pr.k0, len(pr.w)/Panel-pr.k) * Panel
 	t := tile{k: pr.k, xRow: pr.xRow * size, yRow: pr.yRow * size, far: uintptr(unsafe.Pointer(&pr.w[next]))}
+	if pr.most > 0 {
+		t.bound(pr.most)
+	}
 	tiles := parts(pr.rows, mc.rows)
 	// The next panel is fetched evenly while this one is used: all at once would
 	// take up the buffers that bring x and this panel from the second cache.

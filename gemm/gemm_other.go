@@ -14,3 +14,7 @@ func (*kernel) heads(Attention, []float32, []float32, int, int, int) {}
 func (*kernel) squares([]float32, []float32) {}
 
 func (*kernel) apart([]float32, []float32, []float32, []float32, []float32, float32) {}
+
+func (*kernel) separable(Separable, []float32, []float32, int, int) {}
+
+func (*kernel) convolution(Convolution, []float32, []float32, int, int) {}
