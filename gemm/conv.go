@@ -26,70 +26,19 @@ type Grid struct {
 // Result returns height and width of what the windows give.
 func (g Grid) Result() (h, w int) { return g.Height / g.Stride, g.Width / g.Stride }
 
-// window is the height and width of windows, and their area.
+// window is the height and width of windows, area how many positions they have.
 const (
 	window = 3
 	area   = window * window
 )
 
-// A Separable is a convolution in two steps, as in MobileNet: of every channel by
-// itself with 3×3 windows, and across channels at every position. The results of
-// both, biases added, are moved between 0 and Most. Sums begin with the bias; they
-// take in the window row by row, and the channels in their order.
-type Separable struct {
-	Grid
-	In, Out int       // channels; In is a multiple of [Lanes]
-	Deep    []float32 // of the first step, as [PackDeep] packs it
-	Weight  []float32 // of the second, [Out, In], as [Pack] packs it
-	Bias    []float32 // of the second, [Out]
-	Most    float32   // 6 makes it ReLU6
-}
-
-// Lanes is how many channels lie beside each other in what [PackDeep] packs.
-const Lanes = 16
-
-// DeepShape returns the shape of what [PackDeep] gives for so many channels.
-func DeepShape(channels int) []int { return []int{channels / Lanes, 1 + area, Lanes} }
-
-// PackDeep returns the weight w [channels, 9] and the bias of windows that see one
-// channel each, packed: for every group of Lanes channels their biases, then their
-// weights of each position. channels is a multiple of Lanes.
-func PackDeep(w, bias []float32) []float32 {
-	packed := make([]float32, 0, len(w)+len(bias))
-	for c := 0; c+Lanes <= len(bias); c += Lanes {
-		packed = append(packed, bias[c:c+Lanes]...)
-		for p := range area {
-			for i := range Lanes {
-				packed = append(packed, w[(c+i)*area+p])
-			}
-		}
+// check refuses windows that are not known.
+func (g Grid) check(name string) error {
+	if g.Height < 1 || g.Width < 1 || g.Stride != 1 && (g.Stride != 2 || g.Height%2 != 0 || g.Width%2 != 0) ||
+		g.Before != 1 && (g.Before != 0 || g.Stride != 2) {
+		return fmt.Errorf("%s: windows %d apart over %d×%d with %d rows of zeros before: %w",
+			name, g.Stride, g.Height, g.Width, g.Before, assay.ErrInvalid)
 	}
-	return packed
-}
-
-// Apply computes y from x on up to threads threads. y must not overlap x. For
-// errors see [Layer.Apply].
-func (s Separable) Apply(y, x []float32, threads int) error {
-	return machine().applySeparable(s, y, x, threads)
-}
-
-func (mc *kernel) applySeparable(s Separable, y, x []float32, threads int) error {
-	switch {
-	case s.In < 1 || s.In%Lanes != 0 || len(s.Deep) != s.In*(1+area):
-		return fmt.Errorf("separable convolution: %d channels and %d weights, want a multiple of %d and %d for each: %w",
-			s.In, len(s.Deep), Lanes, 1+area, assay.ErrInvalid)
-	case !(s.Most > 0):
-		return fmt.Errorf("separable convolution: results between 0 and %g: %w", s.Most, assay.ErrInvalid)
-	}
-	l := Layer{In: s.In, Out: s.Out, Weight: s.Weight, Bias: s.Bias}
-	if err := s.check("separable convolution", s.Height*s.Width*s.In, y, x, l); err != nil {
-		return err
-	}
-	if mc == nil {
-		return fmt.Errorf("separable convolution: %w", unsupported)
-	}
-	h, _ := s.Result()
-	shared(h, threads, func(first, last int) { mc.separable(s, y, x, first, last) })
 	return nil
 }
 
@@ -127,6 +76,21 @@ func (c Convolution) Apply(y, x []float32, threads int) error {
 }
 
 func (mc *kernel) applyConvolution(c Convolution, y, x []float32, threads int) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	h, w := c.Seen().Result()
+	if err := sizes("convolution", y, x, h*w*c.Out, c.Height*c.Width*c.In); err != nil {
+		return err
+	}
+	if mc == nil {
+		return fmt.Errorf("convolution: %w", unsupported)
+	}
+	shared(h, threads, func(first, last int) { mc.convolution(c, y[first*w*c.Out:], x, first, last) })
+	return nil
+}
+
+func (c Convolution) check() error {
 	const name = "convolution"
 	switch {
 	case c.In < 1 || c.Planes && c.In != 3 || c.Halved && c.Planes:
@@ -137,33 +101,16 @@ func (mc *kernel) applyConvolution(c Convolution, y, x []float32, threads int) e
 	case !(c.Most > 0):
 		return fmt.Errorf("%s: results between 0 and %g: %w", name, c.Most, assay.ErrInvalid)
 	}
-	seen := c.Seen()
-	l := Layer{In: area * c.In, Out: c.Out, Weight: c.Weight, Bias: c.Bias}
-	if err := seen.check(name, c.Height*c.Width*c.In, y, x, l); err != nil {
+	if err := c.Seen().check(name); err != nil {
 		return err
 	}
-	if mc == nil {
-		return fmt.Errorf("%s: %w", name, unsupported)
-	}
-	h, _ := seen.Result()
-	shared(h, threads, func(first, last int) { mc.convolution(c, y, x, first, last) })
-	return nil
+	return Layer{In: area * c.In, Out: c.Out, Weight: c.Weight, Bias: c.Bias}.check(nil, nil)
 }
 
-// check refuses slices that do not fit: a picture of size numbers, and a result of
-// the layer's outputs at every window.
-func (g Grid) check(name string, size int, y, x []float32, l Layer) error {
-	if g.Height < 1 || g.Width < 1 || g.Stride != 1 && (g.Stride != 2 || g.Height%2 != 0 || g.Width%2 != 0) ||
-		g.Before != 1 && (g.Before != 0 || g.Stride != 2) {
-		return fmt.Errorf("%s: windows %d apart over %d×%d with %d rows of zeros before: %w",
-			name, g.Stride, g.Height, g.Width, g.Before, assay.ErrInvalid)
-	}
-	h, w := g.Result()
-	if len(x) != size || len(y) != h*w*l.Out {
-		return fmt.Errorf("%s: %d numbers give %d, want %d and %d×%d×%d: %w", name, len(x), len(y), size, h, w, l.Out, assay.ErrInvalid)
-	}
-	if err := l.check(nil, nil); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+// sizes refuses slices of other lengths.
+func sizes(name string, y, x []float32, ny, nx int) error {
+	if len(y) != ny || len(x) != nx {
+		return fmt.Errorf("%s: %d numbers give %d, want %d and %d: %w", name, len(x), len(y), nx, ny, assay.ErrInvalid)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ type view struct {
 }
 
 // convolution computes the rows of results from first to last, which is not among
-// them.
+// them, into y, which begins with the first.
 func (mc *kernel) convolution(c Convolution, y, x []float32, first, last int) {
 	g := c.Seen()
 	_, w := g.Result()
@@ -40,7 +40,7 @@ func (mc *kernel) convolution(c Convolution, y, x []float32, first, last int) {
 			v.look(c, x, r0-g.Before, seen, pixel)
 		}
 		for p := range parts(c.Out, Panel) {
-			mc.windows(c, &v, y[r0*w*c.Out:], r1-r0, w, p)
+			mc.windows(c, &v, y[(r0-first)*w*c.Out:], r1-r0, w, p)
 		}
 	}
 }

@@ -70,33 +70,57 @@ func same(t *testing.T, what string, want []float32, run func(y []float32, threa
 	}
 }
 
-// TestSeparable holds every kernel to the chains that the package promises, bit for
-// bit.
-func TestSeparable(t *testing.T) {
-	for name, mc := range kernels(t) {
-		r := rand.New(rand.NewPCG(11, 12))
-		for i, g := range grids() {
-			s := Separable{Grid: g, In: Lanes * (1 + i%3), Out: 1 + 7*i%50, Most: 0.5 + float32(i%4)}
-			deep, deepBias, weight, x := numbers(r, s.In*area), numbers(r, s.In), numbers(r, s.In*s.Out), numbers(r, g.Height*g.Width*s.In)
-			s.Bias, s.Deep, s.Weight = numbers(r, s.Out), PackDeep(deep, deepBias), Pack(weight, s.Out, s.In)
-			want := separableOf(s, deep, deepBias, weight, x)
-			same(t, fmt.Sprintf("%s: %+v, %d to %d channels", name, g, s.In, s.Out), want,
-				func(y []float32, threads int) error { return mc.applySeparable(s, y, x, threads) })
+// chainOf makes a chain with the given strides and channels, and what it is made of.
+func chainOf(r *rand.Rand, g Grid, first int, strides, channels []int) (c Chain, of func(x []float32) []float32) {
+	const most = 3
+	c.First = Convolution{Grid: g, In: 3, Out: first, Bias: numbers(r, first), Most: most, Planes: true}
+	weight := numbers(r, first*3*area)
+	c.First.Weight = Pack(weight, first, 3*area)
+	deep, wide := make([][]float32, len(strides)), make([][]float32, len(strides))
+	for i, stride := range strides {
+		h, w, in := c.Result()
+		s := Separable{Grid: Grid{h, w, stride, 1}, In: in, Out: channels[i], DeepBias: numbers(r, in), Bias: numbers(r, channels[i]), Most: most}
+		if stride == 2 {
+			s.Before = g.Before
 		}
+		deep[i], wide[i] = numbers(r, in*area), numbers(r, in*s.Out)
+		s.Deep, s.Weight = PackDeep(deep[i]), Pack(wide[i], s.Out, in)
+		c.Steps = append(c.Steps, s)
+	}
+	return c, func(x []float32) []float32 {
+		y := convolutionOf(c.First, weight, x)
+		for i, s := range c.Steps {
+			y = separableOf(s, deep[i], s.DeepBias, wide[i], y)
+		}
+		return y
 	}
 }
 
-// TestSeparableBlocks lets one convolution take several blocks of rows, and rows that
-// are larger than the scratch memory.
-func TestSeparableBlocks(t *testing.T) {
+// TestChain holds every kernel to the chains that the package promises, bit for bit:
+// steps alone and together, in one strip and in many, with rows that fit no memory
+// that is kept.
+func TestChain(t *testing.T) {
+	type row struct {
+		g                 Grid
+		first             int
+		strides, channels []int
+	}
+	list := []row{{Grid{2, 2, 2, 1}, 5, nil, nil}, {Grid{12, 1000, 1, 1}, 3, nil, nil},
+		{Grid{32, 32, 2, 0}, 16, []int{1, 2, 1, 2}, []int{16, 32, 48, 7}}, {Grid{64, 64, 2, 1}, 16, []int{1, 2, 1, 2}, []int{16, 16, 32, 7}},
+		{Grid{40, 120, 2, 1}, 16, []int{1, 1, 2, 1}, []int{16, 16, 16, 1}}, {Grid{80, 8, 2, 0}, 16, []int{1, 1, 2, 1}, []int{16, 16, 16, 70}},
+		{Grid{8, 8, 1, 1}, 256, []int{1, 2, 1, 1}, []int{272, 256, 16, 40}}, {Grid{2, 2 + scratchSize/Lanes, 2, 1}, 16, []int{1}, []int{2}}}
+	for i, g := range grids() {
+		list = append(list, row{g, Lanes * (1 + i%3), []int{1}, []int{1 + 7*i%50}})
+		if h, w := g.Result(); h%2 == 0 && w%2 == 0 {
+			list = append(list, row{g, Lanes, []int{2}, []int{9}})
+		}
+	}
 	for name, mc := range kernels(t) {
-		r := rand.New(rand.NewPCG(13, 14))
-		for _, g := range []Grid{{12, 100, 1, 1}, {2, 4*blockRows + 6, 2, 1}, {2, 2 + scratchSize/Lanes, 1, 1}} {
-			s := Separable{Grid: g, In: Lanes, Out: 2, Most: 6}
-			deep, deepBias, weight, x := numbers(r, s.In*area), numbers(r, s.In), numbers(r, s.In*s.Out), numbers(r, g.Height*g.Width*s.In)
-			s.Bias, s.Deep, s.Weight = numbers(r, s.Out), PackDeep(deep, deepBias), Pack(weight, s.Out, s.In)
-			same(t, fmt.Sprintf("%s: %+v", name, g), separableOf(s, deep, deepBias, weight, x),
-				func(y []float32, threads int) error { return mc.applySeparable(s, y, x, threads) })
+		r := rand.New(rand.NewPCG(11, 12))
+		for _, row := range list {
+			c, of := chainOf(r, row.g, row.first, row.strides, row.channels)
+			x := numbers(r, 3*row.g.Height*row.g.Width)
+			same(t, fmt.Sprintf("%s: %+v", name, row), of(x), func(y []float32, threads int) error { return mc.applyChain(c, y, x, threads) })
 		}
 	}
 }
@@ -167,24 +191,33 @@ func TestConvolution(t *testing.T) {
 
 // TestConvolutionsRefuse: what does not fit is refused before memory is touched.
 func TestConvolutionsRefuse(t *testing.T) {
-	g := Grid{4, 4, 1, 1}
-	s := Separable{Grid: g, In: 16, Out: 2, Deep: make([]float32, 160), Weight: make([]float32, 16*Panel), Bias: make([]float32, 2), Most: 6}
-	c := Convolution{Grid: g, In: 2, Out: 2, Weight: make([]float32, 18*Panel), Bias: make([]float32, 2), Most: 6}
-	x, y := make([]float32, 256), make([]float32, 32)
-	if err := errors.Join(s.Apply(y, x, 1), c.Apply(y, x[:32], 1)); Supported() != (err == nil) {
+	r := rand.New(rand.NewPCG(17, 18))
+	chain, _ := chainOf(r, Grid{8, 8, 2, 1}, 16, []int{1, 2}, []int{16, 5})
+	c := Convolution{Grid: Grid{4, 4, 1, 1}, In: 2, Out: 2, Weight: make([]float32, 18*Panel), Bias: make([]float32, 2), Most: 6}
+	x, y := make([]float32, 192), make([]float32, 32)
+	if err := errors.Join(chain.Apply(y[:20], x, 1), c.Apply(y, x[:32], 1)); Supported() != (err == nil) {
 		t.Fatal(err)
 	}
+	step := func(change func(s *Separable)) error {
+		bad := chain
+		bad.Steps = slices.Clone(chain.Steps)
+		change(&bad.Steps[1])
+		return bad.Apply(y[:20], x, 1)
+	}
 	for what, err := range map[string]error{
-		"channels":       func(s Separable) error { s.In = 8; return s.Apply(y, x, 1) }(s),
-		"deep weights":   func(s Separable) error { s.Deep = s.Deep[1:]; return s.Apply(y, x, 1) }(s),
-		"a bound":        func(s Separable) error { s.Most = float32(math.NaN()); return s.Apply(y, x, 1) }(s),
-		"weights":        func(s Separable) error { s.Weight = s.Weight[1:]; return s.Apply(y, x, 1) }(s),
-		"a picture":      s.Apply(y, x[1:], 1),
-		"a result":       s.Apply(y[1:], x, 1),
-		"a stride":       func(s Separable) error { s.Stride = 3; return s.Apply(y, x, 1) }(s),
-		"an odd side":    func(s Separable) error { s.Height, s.Width, s.Stride = 1, 16, 2; return s.Apply(y, x, 1) }(s),
-		"zeros":          func(s Separable) error { s.Before = 0; return s.Apply(y, x, 1) }(s),
+		"channels":       step(func(s *Separable) { s.In = 8 }),
+		"deep weights":   step(func(s *Separable) { s.Deep = s.Deep[1:] }),
+		"deep biases":    step(func(s *Separable) { s.DeepBias = s.DeepBias[1:] }),
+		"a bound":        step(func(s *Separable) { s.Most = float32(math.NaN()) }),
+		"weights":        step(func(s *Separable) { s.Weight = s.Weight[1:] }),
+		"a stride":       step(func(s *Separable) { s.Stride = 3 }),
+		"zeros":          step(func(s *Separable) { s.Stride, s.Before = 1, 0 }),
+		"another size":   step(func(s *Separable) { s.Width = 8 }),
+		"a picture":      chain.Apply(y[:20], x[1:], 1),
+		"a result":       chain.Apply(y[:21], x, 1),
+		"no planes":      Chain{First: c}.Apply(y, x[:32], 1),
 		"two planes":     func(c Convolution) error { c.Planes = true; return c.Apply(y, x[:32], 1) }(c),
+		"an odd side":    func(c Convolution) error { c.In, c.Planes, c.Stride, c.Width = 3, true, 2, 3; return c.Apply(y, x, 1) }(c),
 		"strided rows":   func(c Convolution) error { c.Stride = 2; return c.Apply(y[:8], x[:32], 1) }(c),
 		"biases":         func(c Convolution) error { c.Bias = nil; return c.Apply(y, x[:32], 1) }(c),
 		"no bound":       func(c Convolution) error { c.Most = 0; return c.Apply(y, x[:32], 1) }(c),
@@ -197,26 +230,25 @@ func TestConvolutionsRefuse(t *testing.T) {
 	}
 }
 
-// BenchmarkSeparable takes the steps of MobileNet at 224 pixels.
-func BenchmarkSeparable(b *testing.B) {
+// mobileNet is MobileNet's chain at 224 pixels.
+func mobileNet(r *rand.Rand) Chain {
+	c, _ := chainOf(r, Grid{224, 224, 2, 1}, 32, []int{1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1},
+		[]int{64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024})
+	return c
+}
+
+// BenchmarkChain takes MobileNet's steps.
+func BenchmarkChain(b *testing.B) {
 	if !Supported() {
 		b.Skip("no kernel for this processor")
 	}
-	for _, s := range []struct{ side, stride, in, out int }{{112, 1, 32, 64}, {112, 2, 64, 128}, {56, 1, 128, 128}, {56, 2, 128, 256},
-		{28, 1, 256, 256}, {28, 2, 256, 512}, {14, 1, 512, 512}, {14, 2, 512, 1024}, {7, 1, 1024, 1024}} {
-		b.Run(fmt.Sprintf("%d/%d/%dto%d", s.side, s.stride, s.in, s.out), func(b *testing.B) {
-			r := rand.New(rand.NewPCG(1, 2))
-			c := Separable{Grid: Grid{s.side, s.side, s.stride, 1}, In: s.in, Out: s.out, Bias: numbers(r, s.out), Most: 6,
-				Deep: numbers(r, s.in*(1+area)), Weight: Pack(numbers(r, s.in*s.out), s.out, s.in)}
-			h, w := c.Result()
-			x, y := numbers(r, s.side*s.side*s.in), make([]float32, h*w*s.out)
-			for b.Loop() {
-				if err := c.Apply(y, x, 1); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(2*float64(h*w*s.in*(s.out+area))*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-		})
+	r := rand.New(rand.NewPCG(1, 2))
+	c := mobileNet(r)
+	x, y := numbers(r, 3*224*224), make([]float32, 7*7*1024)
+	for b.Loop() {
+		if err := c.Apply(y, x, 1); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

@@ -4,7 +4,7 @@
 //
 //	AX, BX, DX  the rows of the windows, from the present channel
 //	R8 to R11   1, 3, 5 and 7 times the bytes between columns
-//	SI          the weights of the present channels: bias, then 3 rows of 3
+//	SI, R14     the weights of the present channels, 3 rows of 3, and their biases
 //	DI          the results of the first window
 //	R12, R13    1 and 3 times the bytes between windows' results
 //	CX          groups of channels that are left
@@ -25,7 +25,7 @@
 #define WEIGHTS(d, w0, w1, w2) VMOVUPS d(SI), w0; VMOVUPS (d+64)(SI), w1; VMOVUPS (d+128)(SI), w2
 
 // NEAR takes in a row p of four windows that are one column apart, whose weights
-// lie d bytes after the bias.
+// lie d bytes on.
 #define NEAR(p, d, w0, w1, w2, in, s0, s1, s2, s3) \
 	WEIGHTS(d, w0, w1, w2); \
 	COL1((p), in, s0, w0); \
@@ -78,7 +78,8 @@
 	MOVQ deep_rows+16(R14), DX; \
 	MOVQ deep_weight(R14), SI; \
 	MOVQ deep_y(R14), DI; \
-	MOVQ deep_groups(R14), CX
+	MOVQ deep_groups(R14), CX; \
+	MOVQ deep_bias(R14), R14
 
 // CHANNELS goes on to the next channels.
 #define CHANNELS(bytes, weights) \
@@ -86,10 +87,12 @@
 	ADDQ bytes, BX; \
 	ADDQ bytes, DX; \
 	ADDQ bytes, DI; \
+	ADDQ bytes, R14; \
 	ADDQ weights, SI
 
 // NEXT goes on to the next windows, of which so many were computed.
 #define NEXT(windows) \
+	MOVQ d+0(FP), R14; \
 	MOVQ deep_step(R14), AX; \
 	ADDQ AX, deep_rows+0(R14); \
 	ADDQ AX, deep_rows+8(R14); \
@@ -111,15 +114,15 @@ TEXT ·deepNear512(SB), NOSPLIT, $0-8
 windows:
 	WINDOWS
 channels:
-	VMOVUPS 0(SI), Z0
+	VMOVUPS (R14), Z0
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
-	NEAR(AX, (0+64), Z4, Z5, Z6, Z7, Z0, Z1, Z2, Z3)
-	NEAR(BX, (0+256), Z4, Z5, Z6, Z7, Z0, Z1, Z2, Z3)
-	NEAR(DX, (0+448), Z4, Z5, Z6, Z7, Z0, Z1, Z2, Z3)
+	NEAR(AX, (0+0), Z4, Z5, Z6, Z7, Z0, Z1, Z2, Z3)
+	NEAR(BX, (0+192), Z4, Z5, Z6, Z7, Z0, Z1, Z2, Z3)
+	NEAR(DX, (0+384), Z4, Z5, Z6, Z7, Z0, Z1, Z2, Z3)
 	STORE4(Z0, Z1, Z2, Z3, Z8, Z9)
-	CHANNELS($64, $640)
+	CHANNELS($64, $576)
 	SUBQ $1, CX
 	JNZ channels
 	NEXT($4)
@@ -134,15 +137,15 @@ TEXT ·deepFar512(SB), NOSPLIT, $0-8
 windows:
 	WINDOWS
 channels:
-	VMOVUPS 0(SI), Z0
+	VMOVUPS (R14), Z0
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
-	FAR(AX, (0+64), Z4, Z5, Z6, Z7, Z0, Z1, Z2, Z3)
-	FAR(BX, (0+256), Z4, Z5, Z6, Z7, Z0, Z1, Z2, Z3)
-	FAR(DX, (0+448), Z4, Z5, Z6, Z7, Z0, Z1, Z2, Z3)
+	FAR(AX, (0+0), Z4, Z5, Z6, Z7, Z0, Z1, Z2, Z3)
+	FAR(BX, (0+192), Z4, Z5, Z6, Z7, Z0, Z1, Z2, Z3)
+	FAR(DX, (0+384), Z4, Z5, Z6, Z7, Z0, Z1, Z2, Z3)
 	STORE4(Z0, Z1, Z2, Z3, Z8, Z9)
-	CHANNELS($64, $640)
+	CHANNELS($64, $576)
 	SUBQ $1, CX
 	JNZ channels
 	NEXT($4)
@@ -157,13 +160,13 @@ TEXT ·deepOne512(SB), NOSPLIT, $0-8
 windows:
 	WINDOWS
 channels:
-	VMOVUPS 0(SI), Z0
-	ONE(AX, (0+64), Z4, Z5, Z6, Z7, Z0)
-	ONE(BX, (0+256), Z4, Z5, Z6, Z7, Z0)
-	ONE(DX, (0+448), Z4, Z5, Z6, Z7, Z0)
+	VMOVUPS (R14), Z0
+	ONE(AX, (0+0), Z4, Z5, Z6, Z7, Z0)
+	ONE(BX, (0+192), Z4, Z5, Z6, Z7, Z0)
+	ONE(DX, (0+384), Z4, Z5, Z6, Z7, Z0)
 	CLIP(Z0, Z8, Z9)
 	VMOVUPS Z0, (DI)
-	CHANNELS($64, $640)
+	CHANNELS($64, $576)
 	SUBQ $1, CX
 	JNZ channels
 	NEXT($1)
@@ -178,24 +181,24 @@ TEXT ·deepNear256(SB), NOSPLIT, $0-8
 windows:
 	WINDOWS
 channels:
-	VMOVUPS 0(SI), Y0
+	VMOVUPS (R14), Y0
 	VMOVAPS Y0, Y1
 	VMOVAPS Y0, Y2
 	VMOVAPS Y0, Y3
-	NEAR(AX, (0+64), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
-	NEAR(BX, (0+256), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
-	NEAR(DX, (0+448), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
+	NEAR(AX, (0+0), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
+	NEAR(BX, (0+192), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
+	NEAR(DX, (0+384), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
 	STORE4(Y0, Y1, Y2, Y3, Y8, Y9)
 	CHANNELS($32, $0)
-	VMOVUPS 32(SI), Y0
+	VMOVUPS (R14), Y0
 	VMOVAPS Y0, Y1
 	VMOVAPS Y0, Y2
 	VMOVAPS Y0, Y3
-	NEAR(AX, (32+64), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
-	NEAR(BX, (32+256), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
-	NEAR(DX, (32+448), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
+	NEAR(AX, (32+0), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
+	NEAR(BX, (32+192), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
+	NEAR(DX, (32+384), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
 	STORE4(Y0, Y1, Y2, Y3, Y8, Y9)
-	CHANNELS($32, $640)
+	CHANNELS($32, $576)
 	SUBQ $1, CX
 	JNZ channels
 	NEXT($4)
@@ -210,24 +213,24 @@ TEXT ·deepFar256(SB), NOSPLIT, $0-8
 windows:
 	WINDOWS
 channels:
-	VMOVUPS 0(SI), Y0
+	VMOVUPS (R14), Y0
 	VMOVAPS Y0, Y1
 	VMOVAPS Y0, Y2
 	VMOVAPS Y0, Y3
-	FAR(AX, (0+64), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
-	FAR(BX, (0+256), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
-	FAR(DX, (0+448), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
+	FAR(AX, (0+0), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
+	FAR(BX, (0+192), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
+	FAR(DX, (0+384), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
 	STORE4(Y0, Y1, Y2, Y3, Y8, Y9)
 	CHANNELS($32, $0)
-	VMOVUPS 32(SI), Y0
+	VMOVUPS (R14), Y0
 	VMOVAPS Y0, Y1
 	VMOVAPS Y0, Y2
 	VMOVAPS Y0, Y3
-	FAR(AX, (32+64), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
-	FAR(BX, (32+256), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
-	FAR(DX, (32+448), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
+	FAR(AX, (32+0), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
+	FAR(BX, (32+192), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
+	FAR(DX, (32+384), Y4, Y5, Y6, Y7, Y0, Y1, Y2, Y3)
 	STORE4(Y0, Y1, Y2, Y3, Y8, Y9)
-	CHANNELS($32, $640)
+	CHANNELS($32, $576)
 	SUBQ $1, CX
 	JNZ channels
 	NEXT($4)
@@ -242,20 +245,20 @@ TEXT ·deepOne256(SB), NOSPLIT, $0-8
 windows:
 	WINDOWS
 channels:
-	VMOVUPS 0(SI), Y0
-	ONE(AX, (0+64), Y4, Y5, Y6, Y7, Y0)
-	ONE(BX, (0+256), Y4, Y5, Y6, Y7, Y0)
-	ONE(DX, (0+448), Y4, Y5, Y6, Y7, Y0)
+	VMOVUPS (R14), Y0
+	ONE(AX, (0+0), Y4, Y5, Y6, Y7, Y0)
+	ONE(BX, (0+192), Y4, Y5, Y6, Y7, Y0)
+	ONE(DX, (0+384), Y4, Y5, Y6, Y7, Y0)
 	CLIP(Y0, Y8, Y9)
 	VMOVUPS Y0, (DI)
 	CHANNELS($32, $0)
-	VMOVUPS 32(SI), Y0
-	ONE(AX, (32+64), Y4, Y5, Y6, Y7, Y0)
-	ONE(BX, (32+256), Y4, Y5, Y6, Y7, Y0)
-	ONE(DX, (32+448), Y4, Y5, Y6, Y7, Y0)
+	VMOVUPS (R14), Y0
+	ONE(AX, (32+0), Y4, Y5, Y6, Y7, Y0)
+	ONE(BX, (32+192), Y4, Y5, Y6, Y7, Y0)
+	ONE(DX, (32+384), Y4, Y5, Y6, Y7, Y0)
 	CLIP(Y0, Y8, Y9)
 	VMOVUPS Y0, (DI)
-	CHANNELS($32, $640)
+	CHANNELS($32, $576)
 	SUBQ $1, CX
 	JNZ channels
 	NEXT($1)

@@ -15,6 +15,6 @@ func (*kernel) squares([]float32, []float32) {}
 
 func (*kernel) apart([]float32, []float32, []float32, []float32, []float32, float32) {}
 
-func (*kernel) separable(Separable, []float32, []float32, int, int) {}
+func (*kernel) chain(Chain, []float32, []float32, int) {}
 
 func (*kernel) convolution(Convolution, []float32, []float32, int, int) {}

@@ -12,6 +12,7 @@ type deep struct {
 	column int                    // from one column of x to the next
 	step   int                    // from one group of windows to the next, in x
 	weight unsafe.Pointer         // as PackDeep packs it
+	bias   unsafe.Pointer
 	y      unsafe.Pointer
 	yRow   int // from one window's results to the next
 	groups int // of Lanes channels
@@ -58,37 +59,39 @@ func (mc *kernel) deep(d *deep, stride int, one bool) {
 	}
 }
 
-// A separableScratch is the memory for a block of rows.
-type separableScratch struct {
-	block  []float32 // [windows, In], padded
-	stride int       // of its rows
-	zeros  []float32 // a row of the picture outside of it
-	corner []float32 // [3, 3, In]: a window that is partly outside
+// A band is some rows of a picture: those from the first on, and, where that is
+// fewer than there are, the last of so many that were computed.
+type band struct {
+	data  []float32
+	row   int // numbers in one
+	first int
+	held  int
 }
 
-// separable computes the rows of results from first to last, which is not among
-// them.
-func (mc *kernel) separable(s Separable, y, x []float32, first, last int) {
+// at returns what begins with row r and, with the rows behind it, ends where the
+// band's memory does.
+func (b band) at(r int) []float32 { return b.data[(r-b.first)%b.held*b.row:] }
+
+// separable computes the rows of results from r0 to r1, which is not among them,
+// into y, which begins with the first. All of them are in scratch memory at once.
+func (mc *kernel) separable(s Separable, y []float32, x band, r0, r1 int) {
 	_, w := s.Result()
-	stride, edges := s.In+padding, (s.Width+area)*s.In
-	rows := min(max(blockRows/w, 1), max((scratchSize-edges)/(w*stride), 1), last-first)
-	block, free := lent(rows*w*stride + edges)
+	stride := s.In + padding
+	block, free := lent((r1-r0)*w*stride + (s.Width+area)*s.In)
 	defer free()
-	m := separableScratch{stride: stride}
-	m.zeros, block = block[:s.Width*s.In], block[s.Width*s.In:]
-	m.corner, m.block = block[:area*s.In], block[area*s.In:]
-	clear(m.zeros)
-	for i := range parts(last-first, rows) {
-		r0, r1 := part(last-first, rows, i)
-		r0, r1 = first+r0, first+r1
-		for r := r0; r < r1; r++ {
-			mc.deepRow(s, m, m.block[(r-r0)*w*stride:], x, r)
-		}
-		pr := product{rows: (r1 - r0) * w, k: s.In, out: s.Out, x: m.block, xRow: stride, w: s.Weight, depth: s.In,
-			bias: s.Bias, y: y[r0*w*s.Out:], yRow: s.Out, most: s.Most}
-		for p := range parts(s.Out, Panel) {
-			mc.panel(&pr, p)
-		}
+	d := deepRows{Separable: s, stride: stride, x: x}
+	d.zeros, block = block[:s.Width*s.In], block[s.Width*s.In:]
+	d.corner, block = block[:area*s.In], block[area*s.In:]
+	if r0*s.Stride < s.Before || (r1-1)*s.Stride-s.Before+window > s.Height {
+		clear(d.zeros)
+	}
+	for r := r0; r < r1; r++ {
+		mc.deepRow(d, block[(r-r0)*w*stride:], r)
+	}
+	pr := product{rows: (r1 - r0) * w, k: s.In, out: s.Out, x: block, xRow: stride, w: s.Weight, depth: s.In,
+		bias: s.Bias, y: y, yRow: s.Out, most: s.Most}
+	for p := range parts(s.Out, Panel) {
+		mc.panel(&pr, p)
 	}
 }
 
@@ -102,15 +105,25 @@ func lent(n int) ([]float32, func()) {
 	return pooled[:], func() { scratch.Put(pooled) }
 }
 
+// deepRows are what the first step of a separable convolution is computed from.
+type deepRows struct {
+	Separable
+	x      band
+	stride int       // from a window's results to the next
+	zeros  []float32 // a row of the picture outside of it
+	corner []float32 // [3, 3, In]: for a window that is partly outside
+}
+
 // deepRow computes the first step at row r of the windows.
-func (mc *kernel) deepRow(s Separable, m separableScratch, y, x []float32, r int) {
+func (mc *kernel) deepRow(s deepRows, y []float32, r int) {
 	_, w := s.Result()
-	d := deep{column: s.In * size, weight: unsafe.Pointer(&s.Deep[0]), yRow: m.stride * size, groups: s.In / Lanes, most: s.Most}
+	d := deep{column: s.In * size, weight: unsafe.Pointer(&s.Deep[0]), bias: unsafe.Pointer(&s.DeepBias[0]),
+		yRow: s.stride * size, groups: s.In / Lanes, most: s.Most}
 	var rows [window][]float32
 	for k := range rows {
-		rows[k] = m.zeros
+		rows[k] = s.zeros
 		if at := r*s.Stride - s.Before + k; at >= 0 && at < s.Height {
-			rows[k] = x[at*s.Width*s.In:][:s.Width*s.In]
+			rows[k] = s.x.at(at)
 		}
 	}
 	// Windows from begin to end lie inside.
@@ -122,7 +135,7 @@ func (mc *kernel) deepRow(s Separable, m separableScratch, y, x []float32, r int
 		for k := range rows {
 			d.rows[k] = unsafe.Pointer(&rows[k][(at*s.Stride-s.Before)*s.In])
 		}
-		d.y, d.count, d.step = unsafe.Pointer(&y[at*m.stride]), count, fours*s.Stride*d.column
+		d.y, d.count, d.step = unsafe.Pointer(&y[at*s.stride]), count, fours*s.Stride*d.column
 		if one {
 			d.step = s.Stride * d.column
 		}
@@ -142,19 +155,19 @@ func (mc *kernel) deepRow(s Separable, m separableScratch, y, x []float32, r int
 			continue
 		}
 		for k := range rows {
-			m.copyCorner(s, k, rows[k], at*s.Stride-s.Before)
-			d.rows[k] = unsafe.Pointer(&m.corner[k*window*s.In])
+			s.copyCorner(k, rows[k], at*s.Stride-s.Before)
+			d.rows[k] = unsafe.Pointer(&s.corner[k*window*s.In])
 		}
-		d.y, d.count = unsafe.Pointer(&y[at*m.stride]), 1
+		d.y, d.count = unsafe.Pointer(&y[at*s.stride]), 1
 		mc.deep(&d, s.Stride, true)
 	}
 }
 
 // copyCorner copies one row of a window that begins at a column which may be
 // outside of the picture.
-func (m separableScratch) copyCorner(s Separable, k int, row []float32, column int) {
+func (s deepRows) copyCorner(k int, row []float32, column int) {
 	for i := range window {
-		to := m.corner[(k*window+i)*s.In:][:s.In]
+		to := s.corner[(k*window+i)*s.In:][:s.In]
 		if at := column + i; at >= 0 && at < s.Width {
 			copy(to, row[at*s.In:])
 		} else {
