@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/weights"
 )
 
@@ -68,7 +69,7 @@ func (f *kerasFit) values(name string, n int) ([]float32, error) {
 
 // folded are the weight and bias of a convolution that its batch norm has become
 // part of: w·γ/√(σ²+ε) and β − μ·γ/√(σ²+ε), in double precision, rounded once.
-func (f *kerasFit) folded(c mobileConv) []weights.Piece {
+func (f *kerasFit) folded(c mobileConv, p nn.Precision) []weights.Piece {
 	kernels := []string{"kernel"}
 	if c.alone {
 		kernels = []string{"depthwise_kernel", "kernel"} // Keras 3 calls both alike
@@ -125,7 +126,14 @@ func (f *kerasFit) folded(c mobileConv) []weights.Piece {
 		}
 		return out, err
 	}
-	return []weights.Piece{piece(c.name+".weight", weight, c.shape()...), piece(c.name+".bias", bias, c.out)}
+	w := piece(c.name+".weight", weight, c.shape()...)
+	switch {
+	case p == nn.Packed && c.alone:
+		w = packedDeep(w, weight)
+	case p == nn.Packed:
+		w = packedPiece(w, weight)
+	}
+	return []weights.Piece{w, piece(c.name+".bias", bias, c.out)}
 }
 
 // dense are the weight, turned to [out, in], and bias of the layer that has a

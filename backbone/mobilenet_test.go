@@ -137,7 +137,7 @@ func mobileNear(t *testing.T, what string, got float32, want float64) {
 // pieceBytes makes every piece.
 func pieceBytes(t *testing.T, src Source) map[string][]float32 {
 	t.Helper()
-	pieces, err := NIMA("test", Keras21).Pieces(src)
+	pieces, err := NIMA("test", Keras21).Pieces(src, nn.Float32)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,13 +168,13 @@ func TestNIMARefuses(t *testing.T) {
 	} {
 		src := kerasMemory(t)
 		change(src)
-		if _, err := NIMA("nima", Keras21).Pieces(kerasFile{src}); !errors.Is(err, assay.ErrInvalid) || !strings.Contains(err.Error(), want) {
+		if _, err := NIMA("nima", Keras21).Pieces(kerasFile{src}, nn.Float32); !errors.Is(err, assay.ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
 	src := kerasMemory(t)
 	src["conv1_bn/conv1_bn/moving_variance:0"].Data[3] = -0.5
-	pieces, err := NIMA("nima", Keras21).Pieces(kerasFile{src})
+	pieces, err := NIMA("nima", Keras21).Pieces(kerasFile{src}, nn.Float32)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestNIMARefuses(t *testing.T) {
 		if _, err := m.Graph(memory{}, nn.Float32); !errors.Is(err, assay.ErrInvalid) {
 			t.Errorf("%+v: %v", m, err)
 		}
-		if _, err := m.Pieces(kerasFile{src}); !errors.Is(err, assay.ErrInvalid) {
+		if _, err := m.Pieces(kerasFile{src}, nn.Float32); !errors.Is(err, assay.ErrInvalid) {
 			t.Errorf("%+v: %v", m, err)
 		}
 	}

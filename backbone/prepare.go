@@ -155,14 +155,31 @@ func floats(s slot, values func() ([]float32, error)) weights.Piece {
 
 // packed describes a linear weight [out, in] in the form that package gemm reads.
 func packed(s slot, values func() ([]float32, error)) weights.Piece {
-	out, in := s.shape[0], s.shape[1]
-	plain := floats(s, values)
-	return weights.Piece{Name: s.name, Shape: gemm.PackedShape(out, in), DType: "float32", Of: &plain, Make: func() ([]byte, error) {
+	return packedPiece(floats(s, values), values)
+}
+
+// packedPiece describes a weight [out, ...] in that form; all that an output sees are
+// its inputs, in their order.
+func packedPiece(plain weights.Piece, values func() ([]float32, error)) weights.Piece {
+	out, in := plain.Shape[0], volume(plain.Shape[1:])
+	return weights.Piece{Name: plain.Name, Shape: gemm.PackedShape(out, in), DType: "float32", Of: &plain, Make: func() ([]byte, error) {
 		w, err := values()
 		if err != nil {
 			return nil, err
 		}
 		return weights.Float32Bytes(gemm.Pack(w, out, in)), nil
+	}}
+}
+
+// packedDeep describes the weight [channels, 1, 3, 3] of windows that see one channel
+// each in the form that package gemm reads.
+func packedDeep(plain weights.Piece, values func() ([]float32, error)) weights.Piece {
+	return weights.Piece{Name: plain.Name, Shape: gemm.DeepShape(plain.Shape[0]), DType: "float32", Of: &plain, Make: func() ([]byte, error) {
+		w, err := values()
+		if err != nil {
+			return nil, err
+		}
+		return weights.Float32Bytes(gemm.PackDeep(w)), nil
 	}}
 }
 

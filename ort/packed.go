@@ -39,7 +39,7 @@ type customOp struct {
 	inputKind     uintptr
 	outputKind    uintptr
 	inputMemory   uintptr
-	variadic      [4]uintptr
+	variadic      [4]uintptr // of inputs that may be several: at least how many, and whether of one type; so of outputs
 	createKernel2 uintptr
 	compute2      uintptr
 
@@ -57,12 +57,14 @@ const cpuProvider = "CPUExecutionProvider"
 var ownOps = [...]struct {
 	name   string
 	inputs uintptr
+	more   bool // the last of them may be several
 	run    func(c *nodeCall, context handle, threads int) error
 }{
-	{onnx.PackedGemmOp, 3, func(c *nodeCall, context handle, threads int) error { return c.packedGemm(context, threads, false) }},
-	{onnx.PackedGELUOp, 3, func(c *nodeCall, context handle, threads int) error { return c.packedGemm(context, threads, true) }},
-	{onnx.SelfAttentionOp, 2, (*nodeCall).selfAttention},
-	{onnx.UnitDistanceOp, 4, (*nodeCall).unitDistance},
+	{onnx.PackedGemmOp, 3, false, func(c *nodeCall, context handle, threads int) error { return c.packedGemm(context, threads, false) }},
+	{onnx.PackedGELUOp, 3, false, func(c *nodeCall, context handle, threads int) error { return c.packedGemm(context, threads, true) }},
+	{onnx.SelfAttentionOp, 2, false, (*nodeCall).selfAttention},
+	{onnx.UnitDistanceOp, 4, false, (*nodeCall).unitDistance},
+	{onnx.SeparableChainOp, 3, true, (*nodeCall).separableChain},
 }
 
 // customOps holds what is the same in every customOp of each kind. Callbacks are
@@ -74,12 +76,12 @@ var customOps = sync.OnceValue(func() (list [len(ownOps)]customOp) {
 		c := cbytes(s)
 		return purego.NewCallback(func(*customOp) *byte { return c })
 	}
-	const single, anyMemory = 0, 0 // INPUT_OUTPUT_REQUIRED, OrtMemTypeDefault
-	float, required := each(uintptr(onnx.Float32)), each(single)
+	const single, several, anyMemory = 0, 2, 0 // INPUT_OUTPUT_REQUIRED and _VARIADIC, OrtMemTypeDefault
+	float, required, one := each(uintptr(onnx.Float32)), each(single), always(1)
 	common := customOp{
 		version: customOpVersion, provider: text(cpuProvider),
-		inputType: float, outputType: float, outputCount: always(1),
-		inputKind: required, outputKind: required, inputMemory: each(anyMemory),
+		inputType: float, outputType: float, outputCount: one,
+		inputKind: required, outputKind: required, inputMemory: each(anyMemory), variadic: [4]uintptr{one, one, one, one},
 		createKernel2: purego.NewCallback(func(op *customOp, _, _ uintptr, kernel **customOp) status {
 			*kernel = op // it has no state
 			return 0
@@ -90,6 +92,14 @@ var customOps = sync.OnceValue(func() (list [len(ownOps)]customOp) {
 	for i, o := range ownOps {
 		list[i] = common
 		list[i].name, list[i].inputCount, list[i].kind = text(o.name), always(o.inputs), i
+		if o.more {
+			list[i].inputKind = purego.NewCallback(func(_ *customOp, input uintptr) uintptr {
+				if input == o.inputs-1 {
+					return several
+				}
+				return single
+			})
+		}
 	}
 	return list
 })
