@@ -124,8 +124,18 @@ func (p *pipe) until(i, r int) {
 		if p.begin+i < 0 {
 			p.mc.convolution(p.chain.First, y, x.data, r0, r1)
 		} else {
-			p.mc.separable(p.chain.Steps[p.begin+i], y, x, r0, r1)
+			p.mc.separable(p.chain.Steps[p.begin+i], y, x, r0, r1, p.after(i, r1 == h))
 		}
 		p.next[i] = r1
 	}
+}
+
+// after returns the weights of what comes next, if it is another step over the whole
+// picture.
+func (p *pipe) after(i int, done bool) *float32 {
+	step := p.begin + i + 1
+	if !done || i < len(p.levels)-1 || step == len(p.chain.Steps) {
+		return nil
+	}
+	return &p.chain.Steps[step].Weight[0]
 }

@@ -135,7 +135,7 @@ func (mc *kernel) windows(c Convolution, v *view, y []float32, rows, w, p int) {
 		taps: unsafe.Pointer(&taps), more: len(taps)}
 	t.bound(c.Most)
 	tiles := parts(w, mc.rows)
-	t.pace = min(64, parts(4*Panel*size, rows*tiles*parts(min(Panel, c.Out-p*Panel), mc.cols)))
+	t.pace = min(64, parts(2*Panel*size, rows*tiles*parts(min(Panel, c.Out-p*Panel), mc.cols)))
 	for i := range rows * tiles {
 		r := i / tiles
 		w0, w1 := part(w, mc.rows, i%tiles)
@@ -151,7 +151,7 @@ func (mc *kernel) windows(c Convolution, v *view, y []float32, rows, w, p int) {
 			t.begin = unsafe.Pointer(&c.Bias[col])
 			t.near = uintptr(t.y) + uintptr(t.rows*t.yRow)
 			mc.run(&t)
-			t.far += uintptr(depth / 4 * t.pace)
+			t.far += uintptr(depth / 4 * 2 * t.pace)
 		}
 	}
 }

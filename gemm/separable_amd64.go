@@ -74,7 +74,8 @@ func (b band) at(r int) []float32 { return b.data[(r-b.first)%b.held*b.row:] }
 
 // separable computes the rows of results from r0 to r1, which is not among them,
 // into y, which begins with the first. All of them are in scratch memory at once.
-func (mc *kernel) separable(s Separable, y []float32, x band, r0, r1 int) {
+// after are the weights that are needed next, or nil.
+func (mc *kernel) separable(s Separable, y []float32, x band, r0, r1 int, after *float32) {
 	_, w := s.Result()
 	stride := s.In + padding
 	block, free := lent((r1-r0)*w*stride + (s.Width+area)*s.In)
@@ -89,7 +90,7 @@ func (mc *kernel) separable(s Separable, y []float32, x band, r0, r1 int) {
 		mc.deepRow(d, block[(r-r0)*w*stride:], r)
 	}
 	pr := product{rows: (r1 - r0) * w, k: s.In, out: s.Out, x: block, xRow: stride, w: s.Weight, depth: s.In,
-		bias: s.Bias, y: y, yRow: s.Out, most: s.Most}
+		bias: s.Bias, y: y, yRow: s.Out, most: s.Most, after: after}
 	for p := range parts(s.Out, Panel) {
 		mc.panel(&pr, p)
 	}

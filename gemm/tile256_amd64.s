@@ -71,7 +71,8 @@ tap: \
 	JLT rest; \
 four: \
 	PREFETCHT1 (R13); \
-	ADDQ R15, R13; \
+	PREFETCHT1 (R13)(R15*1); \
+	LEAQ (R13)(R15*2), R13; \
 	LINE(0); STEP(0); \
 	LINE(128); STEP(4); \
 	LINE(256); STEP(8); \
