@@ -1,17 +1,22 @@
 package backbone
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"maps"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/gemm"
 	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/onnx"
+	"github.com/gen-emerge/assay/ort"
 	"github.com/gen-emerge/assay/weights"
 )
 
@@ -131,6 +136,72 @@ func mobileNear(t *testing.T, what string, got float32, want float64) {
 	t.Helper()
 	if !(math.Abs(float64(got)-want) <= 1e-7*max(1, math.Abs(want))) {
 		t.Fatalf("%s: %g, want %g", what, got, want)
+	}
+}
+
+// TestNIMAPacked: the network by our own operator gives what it gives by the
+// library's, with both paddings, and the weights keep their identity.
+func TestNIMAPacked(t *testing.T) {
+	if !gemm.Supported() {
+		t.Skip("this processor cannot run packed products")
+	}
+	src := kerasFile{kerasMemory(t)}
+	x := synthetic(3, 1, 1, 3, 224, 224)
+	var shares [2][]float32
+	for i, padding := range []Padding{Keras21, TF2} {
+		m := NIMA("test", padding)
+		var results [][]float32
+		for _, p := range []nn.Precision{nn.Float32, nn.Packed} {
+			list, err := m.Pieces(src, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(t.TempDir(), "nima.safetensors")
+			f, err := os.Create(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(weights.WriteSafetensors(t.Context(), f, list, nil), f.Close()); err != nil {
+				t.Fatal(err)
+			}
+			g, err := m.Graph(open(t, file, ""), p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			y, err := openSession(t, g, ort.SessionOptions{Threads: 1 + i}).Run(t.Context(), x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			results = append(results, y[0].Data)
+		}
+		for k, v := range results[0] {
+			if !(math.Abs(float64(v-results[1][k])) <= 5e-6) {
+				t.Errorf("%s: share %d is %g, the library's operators give %g", padding, k, results[1][k], v)
+			}
+		}
+		shares[i] = results[1]
+	}
+	plain, err := NIMA("test", TF2).Pieces(src, nn.Float32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed, err := NIMA("test", TF2).Pieces(src, nn.Packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range packed { // what digests are made of
+		of := p
+		if p.Of != nil {
+			of = *p.Of
+		}
+		a, errA := of.Make()
+		b, errB := plain[i].Make()
+		if errA != nil || errB != nil || p.Name != plain[i].Name || !bytes.Equal(a, b) {
+			t.Errorf("%s is not a form of %s", p.Name, plain[i].Name)
+		}
+	}
+	if slices.Equal(shares[0], shares[1]) {
+		t.Error("both paddings give the same shares")
 	}
 }
 

@@ -80,18 +80,23 @@ func (mc *kernel) together(c Chain, begin, end int, y []float32, x band, r0, r1 
 		p.strip = blockRows
 	}
 	size := 0
-	for i, from, rows := n-1, r0, r1-r0; i >= 0; i-- {
+	for i, from, span := n-1, r0, 0; i >= 0; i-- {
 		s := c.at(begin + i)
 		h, w := s.Result()
-		step := strip(w, p.strip)
+		if i == n-1 {
+			h = r1
+		}
+		rows := strip(w, p.strip)
 		p.next[i] = from
 		l := &p.levels[i]
-		*l = band{row: w * s.Out, first: from, held: rows}
+		*l = band{row: w * s.Out, first: from, held: h - from}
 		if i < n-1 {
-			l.held = min(parts(rows+step-1, step)*step, parts(h-from, step)*step)
+			// What a strip of the next step sees, and what else the last strip brings.
+			l.held = min(parts(span+rows-1, rows), parts(h-from, rows)) * rows
 			size += l.held * l.row
 		}
-		from, rows = max(from*s.Stride-s.Before, 0), (min(rows, step)-1)*s.Stride+window
+		span = (min(rows, h-from)-1)*s.Stride + window
+		from = max(from*s.Stride-s.Before, 0)
 	}
 	memory := pictures.Get().(*[]float32)
 	defer pictures.Put(memory)

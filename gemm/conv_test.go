@@ -57,7 +57,7 @@ func separableOf(s Separable, deep, deepBias, weight, x []float32) []float32 {
 func same(t *testing.T, what string, want []float32, run func(y []float32, threads int) error) {
 	t.Helper()
 	const guard = 40
-	for _, threads := range []int{1, 2, 5} {
+	for _, threads := range []int{1, 2, 3, 4, 5} {
 		y := slices.Repeat([]float32{77}, len(want)+guard)
 		if err := run(y[:len(want)], threads); err != nil {
 			t.Fatalf("%s: %v", what, err)
@@ -107,6 +107,7 @@ func TestChain(t *testing.T) {
 	}
 	list := []row{{Grid{2, 2, 2, 1}, 5, nil, nil}, {Grid{12, 1000, 1, 1}, 3, nil, nil},
 		{Grid{32, 32, 2, 0}, 16, []int{1, 2, 1, 2}, []int{16, 32, 48, 7}}, {Grid{64, 64, 2, 1}, 16, []int{1, 2, 1, 2}, []int{16, 16, 32, 7}},
+		{Grid{40, 40, 2, 0}, 16, []int{1, 2, 1}, []int{48, 16, 35}},
 		{Grid{40, 120, 2, 1}, 16, []int{1, 1, 2, 1}, []int{16, 16, 16, 1}}, {Grid{80, 8, 2, 0}, 16, []int{1, 1, 2, 1}, []int{16, 16, 16, 70}},
 		{Grid{8, 8, 1, 1}, 256, []int{1, 2, 1, 1}, []int{272, 256, 16, 40}}, {Grid{2, 2 + scratchSize/Lanes, 2, 1}, 16, []int{1}, []int{2}}}
 	for i, g := range grids() {

@@ -61,9 +61,12 @@ func (b *Builder) packedGemm(op string, x, w, bias Value) Value {
 	if !b.floats("packed gemm", x, w, bias) {
 		return Value{}
 	}
-	out, ok := packedOutputs(w, bias, w.Dim(1))
-	if x.Rank() != 2 || !ok || !fits(x.shape[1], w.shape[1]) {
+	if x.Rank() != 2 || w.Rank() != 3 || bias.Rank() != 1 || !fits(x.shape[1], w.shape[1]) {
 		return b.Fail("packed gemm: shapes %v, %v and %v", x.shape, w.shape, bias.shape)
+	}
+	out, width := bias.shape[0], w.shape[2]
+	if out < 1 || width < 1 || w.shape[0] != (out+width-1)/width {
+		return b.Fail("packed gemm: %d panels of %d for %d outputs", w.shape[0], width, out)
 	}
 	return b.nodeOf(OwnDomain, op, []int{x.shape[0], out}, Float32, []Value{x, w, bias})
 }

@@ -51,6 +51,9 @@ func TestShapes(t *testing.T) {
 		{"packed gemm", func(b *Builder) Value {
 			return b.PackedGemm(b.Input("x", D, 4), b.Input("w", 2, 4, 3), b.Input("b", 5))
 		}, []int{D, 5}},
+		{"separable chain", func(b *Builder) Value {
+			return chain(b, 1, func(s *SeparableStep) {})
+		}, []int{1, 4, 6, 5}},
 		{"unit distance", func(b *Builder) Value {
 			return b.UnitDistance(b.Input("f", 1, 6, D, 5), b.Input("g", 1, 6, 4, 5), b.Const([]int{1, 6, 1, 1}, make([]float32, 6)...), 1e-10)
 		}, []int{1, 1, D, 5}},
@@ -101,39 +104,47 @@ func TestOperatorMistakes(t *testing.T) {
 		ask  func(b *Builder)
 		says string
 	}{
-		"add":                   {func(b *Builder) { b.Add(b.Input("x", 2, 3), b.Input("y", 2)) }, "[2 3]"},
-		"add types":             {func(b *Builder) { b.Add(b.Input("x", 2), b.Cast(b.Input("y", 2), Int64)) }, "int64"},
-		"relu of ints":          {func(b *Builder) { b.Relu(b.Cast(b.Input("x", 2), Int64)) }, "int64"},
-		"relu of nothing":       {func(b *Builder) { b.Relu(Value{}) }, "argument 0"},
-		"another graph's value": {func(b *Builder) { b.Relu(NewBuilder(nil).Input("x", 1)) }, "not a value of this graph"},
-		"clip bounds":           {func(b *Builder) { b.Clip(b.Input("x", 2), 6, 0) }, "6 and 0"},
-		"cast":                  {func(b *Builder) { b.Cast(b.Input("x", 2), 10) }, "float16"},
-		"softmax":               {func(b *Builder) { b.Softmax(b.Input("x", 2, 3), 2) }, "axis 2"},
-		"concat shapes":         {func(b *Builder) { b.Concat(0, b.Input("x", 2, 3), b.Input("y", 2, 4)) }, "[2 4]"},
-		"concat ranks":          {func(b *Builder) { b.Concat(0, b.Input("x", 2, 3), b.Input("y", 2)) }, "[2]"},
-		"concat nothing":        {func(b *Builder) { b.Concat(0) }, "nothing"},
-		"concat axis":           {func(b *Builder) { b.Concat(-3, b.Input("x", 2, 3)) }, "-3"},
-		"reshape size":          {func(b *Builder) { b.Reshape(b.Input("x", 2, 3), 4) }, "6 elements"},
-		"reshape remainder":     {func(b *Builder) { b.Reshape(b.Input("x", 2, 3), 4, Dynamic) }, "6 elements"},
-		"reshape two open":      {func(b *Builder) { b.Reshape(b.Input("x", 2, 3), Dynamic, Dynamic) }, "two"},
-		"reshape zero":          {func(b *Builder) { b.Reshape(b.Input("x", 2, 3), 0, 6) }, "below 1"},
-		"transpose twice":       {func(b *Builder) { b.Transpose(b.Input("x", 2, 3), 1, 1) }, "[1 1]"},
-		"transpose short":       {func(b *Builder) { b.Transpose(b.Input("x", 2, 3), 0) }, "[0]"},
-		"transpose long":        {func(b *Builder) { b.Transpose(b.Input("x", 2), 0, 1) }, "[0 1]"},
-		"reduce nothing":        {func(b *Builder) { b.ReduceSum(b.Input("x", 2), true) }, "no axes"},
-		"reduce twice":          {func(b *Builder) { b.ReduceMean(b.Input("x", 2, 3), true, 1, -1) }, "[1 -1]"},
-		"reduce far":            {func(b *Builder) { b.ReduceMean(b.Input("x", 2, 3), true, 2) }, "[2]"},
-		"matmul inner":          {func(b *Builder) { b.MatMul(b.Input("x", 2, 3), b.Input("y", 4, 2)) }, "[4 2]"},
-		"matmul rank":           {func(b *Builder) { b.MatMul(b.Input("x", 3), b.Input("y", 3, 2)) }, "[3]"},
-		"matmul batch":          {func(b *Builder) { b.MatMul(b.Input("x", 2, 3, 4), b.Input("y", 3, 4, 5)) }, "[3 4 5]"},
-		"gemm rank":             {func(b *Builder) { b.Gemm(b.Input("x", 1, 2, 3), b.Input("w", 3, 4), Value{}, false) }, "two dimensions"},
-		"gemm inner":            {func(b *Builder) { b.Gemm(b.Input("x", 2, 3), b.Input("w", 3, 4), Value{}, true) }, "transposed true"},
-		"gemm bias":             {func(b *Builder) { b.Gemm(b.Input("x", 2, 3), b.Input("w", 3, 4), b.Input("b", 3), false) }, "bias"},
-		"packed gemm rank":      {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 4, 3), b.Input("b", 4)) }, "[4 3]"},
-		"packed gemm inner":     {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 4, 8), b.Input("b", 8)) }, "[1 4 8]"},
-		"packed gemm panels":    {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 2, 3, 8), b.Input("b", 8)) }, "2 panels of 8 for 8"},
-		"packed gemm too few":   {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 3, 8), b.Input("b", 9)) }, "1 panels of 8 for 9"},
-		"packed gemm no bias":   {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 3, 8), Value{}) }, "argument 2"},
+		"add":                     {func(b *Builder) { b.Add(b.Input("x", 2, 3), b.Input("y", 2)) }, "[2 3]"},
+		"add types":               {func(b *Builder) { b.Add(b.Input("x", 2), b.Cast(b.Input("y", 2), Int64)) }, "int64"},
+		"relu of ints":            {func(b *Builder) { b.Relu(b.Cast(b.Input("x", 2), Int64)) }, "int64"},
+		"relu of nothing":         {func(b *Builder) { b.Relu(Value{}) }, "argument 0"},
+		"another graph's value":   {func(b *Builder) { b.Relu(NewBuilder(nil).Input("x", 1)) }, "not a value of this graph"},
+		"clip bounds":             {func(b *Builder) { b.Clip(b.Input("x", 2), 6, 0) }, "6 and 0"},
+		"cast":                    {func(b *Builder) { b.Cast(b.Input("x", 2), 10) }, "float16"},
+		"softmax":                 {func(b *Builder) { b.Softmax(b.Input("x", 2, 3), 2) }, "axis 2"},
+		"concat shapes":           {func(b *Builder) { b.Concat(0, b.Input("x", 2, 3), b.Input("y", 2, 4)) }, "[2 4]"},
+		"concat ranks":            {func(b *Builder) { b.Concat(0, b.Input("x", 2, 3), b.Input("y", 2)) }, "[2]"},
+		"concat nothing":          {func(b *Builder) { b.Concat(0) }, "nothing"},
+		"concat axis":             {func(b *Builder) { b.Concat(-3, b.Input("x", 2, 3)) }, "-3"},
+		"reshape size":            {func(b *Builder) { b.Reshape(b.Input("x", 2, 3), 4) }, "6 elements"},
+		"reshape remainder":       {func(b *Builder) { b.Reshape(b.Input("x", 2, 3), 4, Dynamic) }, "6 elements"},
+		"reshape two open":        {func(b *Builder) { b.Reshape(b.Input("x", 2, 3), Dynamic, Dynamic) }, "two"},
+		"reshape zero":            {func(b *Builder) { b.Reshape(b.Input("x", 2, 3), 0, 6) }, "below 1"},
+		"transpose twice":         {func(b *Builder) { b.Transpose(b.Input("x", 2, 3), 1, 1) }, "[1 1]"},
+		"transpose short":         {func(b *Builder) { b.Transpose(b.Input("x", 2, 3), 0) }, "[0]"},
+		"transpose long":          {func(b *Builder) { b.Transpose(b.Input("x", 2), 0, 1) }, "[0 1]"},
+		"reduce nothing":          {func(b *Builder) { b.ReduceSum(b.Input("x", 2), true) }, "no axes"},
+		"reduce twice":            {func(b *Builder) { b.ReduceMean(b.Input("x", 2, 3), true, 1, -1) }, "[1 -1]"},
+		"reduce far":              {func(b *Builder) { b.ReduceMean(b.Input("x", 2, 3), true, 2) }, "[2]"},
+		"matmul inner":            {func(b *Builder) { b.MatMul(b.Input("x", 2, 3), b.Input("y", 4, 2)) }, "[4 2]"},
+		"matmul rank":             {func(b *Builder) { b.MatMul(b.Input("x", 3), b.Input("y", 3, 2)) }, "[3]"},
+		"matmul batch":            {func(b *Builder) { b.MatMul(b.Input("x", 2, 3, 4), b.Input("y", 3, 4, 5)) }, "[3 4 5]"},
+		"gemm rank":               {func(b *Builder) { b.Gemm(b.Input("x", 1, 2, 3), b.Input("w", 3, 4), Value{}, false) }, "two dimensions"},
+		"gemm inner":              {func(b *Builder) { b.Gemm(b.Input("x", 2, 3), b.Input("w", 3, 4), Value{}, true) }, "transposed true"},
+		"gemm bias":               {func(b *Builder) { b.Gemm(b.Input("x", 2, 3), b.Input("w", 3, 4), b.Input("b", 3), false) }, "bias"},
+		"packed gemm rank":        {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 4, 3), b.Input("b", 4)) }, "[4 3]"},
+		"packed gemm inner":       {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 4, 8), b.Input("b", 8)) }, "[1 4 8]"},
+		"packed gemm panels":      {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 2, 3, 8), b.Input("b", 8)) }, "2 panels of 8 for 8"},
+		"packed gemm too few":     {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 3, 8), b.Input("b", 9)) }, "1 panels of 8 for 9"},
+		"packed gemm no bias":     {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 3, 8), Value{}) }, "argument 2"},
+		"separable chain stride":  {func(b *Builder) { chain(b, 3, func(*SeparableStep) {}) }, "stride 3 of step 0"},
+		"separable chain deep":    {func(b *Builder) { chain(b, 1, func(s *SeparableStep) { s.Deep = b.Input("d", 1, 9, 4) }) }, "[1 9 4]"},
+		"separable chain wide":    {func(b *Builder) { chain(b, 1, func(s *SeparableStep) { s.Weight = b.Input("d", 1, 7, 8) }) }, "[1 7 8]"},
+		"separable chain no bias": {func(b *Builder) { chain(b, 1, func(s *SeparableStep) { s.Bias = Value{} }) }, "argument"},
+		"separable chain odd": {func(b *Builder) {
+			chain(b, 1, func(s *SeparableStep) { s.Stride = 2 })
+			b.SeparableChain(b.Input("odd", 1, 3, 7, 4), b.Input("v", 1, 27, 8), b.Input("c", 8), nil, ChainOptions{Stride: 2, Most: 6})
+		}, "over [7 4]"},
 		"unit distance weights": {func(b *Builder) {
 			x := b.Input("x", 1, 6, 4, 4)
 			b.UnitDistance(x, x, b.Const([]int{1, 5, 1, 1}, 1, 1, 1, 1, 1), 0)
@@ -311,4 +322,12 @@ func TestOwnDomain(t *testing.T) {
 			t.Errorf("no line %q in\n%s", line, &text)
 		}
 	}
+}
+
+// chain is a convolution of 8 channels and one step that gives 5.
+func chain(b *Builder, stride int, change func(*SeparableStep)) Value {
+	x := b.Input("x", 1, 3, 8, 12)
+	s := SeparableStep{Deep: b.Input("deep", 2, 9, 4), DeepBias: b.Input("db", 8), Weight: b.Input("wide", 1, 8, 8), Bias: b.Input("wb", 5), Stride: 2}
+	change(&s)
+	return b.SeparableChain(x, b.Input("w", 1, 27, 8), b.Input("b", 8), []SeparableStep{s}, ChainOptions{Stride: stride, Before: 1, Most: 6})
 }
