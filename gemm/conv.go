@@ -57,6 +57,9 @@ type Convolution struct {
 	// Planes says that the picture is one of three planes, [3, Height, Width], and
 	// the inputs of Weight are by channel, row and column.
 	Planes bool
+	// Winograd says that Weight is as [PackWinograd] packs it. It takes fewer products
+	// and rounds otherwise. In and Out are multiples of [Lanes], Stride is 1.
+	Winograd bool
 }
 
 // Seen returns the grid of the picture that the windows see: half as high and wide
@@ -86,6 +89,10 @@ func (mc *kernel) applyConvolution(c Convolution, y, x []float32, threads int) e
 	if mc == nil {
 		return fmt.Errorf("convolution: %w", unsupported)
 	}
+	if c.Winograd {
+		shared((h+1)/pair, threads, func(first, last int) { mc.winograd(c, y, x, first, last) })
+		return nil
+	}
 	shared(h, threads, func(first, last int) { mc.convolution(c, y[first*w*c.Out:], x, first, last) })
 	return nil
 }
@@ -103,6 +110,12 @@ func (c Convolution) check() error {
 	}
 	if err := c.Seen().check(name); err != nil {
 		return err
+	}
+	if c.Winograd {
+		if c.Planes || c.In%Lanes != 0 || c.Out%Lanes != 0 {
+			return fmt.Errorf("%s: %d to %d channels (planes %t), want rows and multiples of %d: %w", name, c.In, c.Out, c.Planes, Lanes, assay.ErrInvalid)
+		}
+		return Layer{In: points * c.In, Out: c.Out, Weight: c.Weight, Bias: c.Bias}.check(nil, nil)
 	}
 	return Layer{In: area * c.In, Out: c.Out, Weight: c.Weight, Bias: c.Bias}.check(nil, nil)
 }

@@ -37,7 +37,7 @@ func (mc *kernel) convolution(c Convolution, y, x []float32, first, last int) {
 		if c.Planes {
 			v.look3(c, x, r0*g.Stride-g.Before, seen)
 		} else {
-			v.look(c, x, r0-g.Before, seen, pixel)
+			v.look(c, x, r0-g.Before, seen, pixel, row)
 		}
 		for p := range parts(c.Out, Panel) {
 			mc.windows(c, &v, y[(r0-first)*w*c.Out:], r1-r0, w, p)
@@ -54,10 +54,10 @@ func spread(channels int) int {
 	return 0
 }
 
-// look copies n rows of a picture, from the given one, which may be outside.
-func (v *view) look(c Convolution, x []float32, from, n, pixel int) {
+// look copies n rows of a picture, from the given one, which may be outside. A row
+// takes row numbers, a position pixel.
+func (v *view) look(c Convolution, x []float32, from, n, pixel, row int) {
 	g := c.Seen()
-	row := (g.Width + window - 1) * pixel
 	for i := range v.taps {
 		v.taps[i] = i/window*row + i%window*pixel
 	}

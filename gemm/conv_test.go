@@ -109,7 +109,7 @@ func TestChain(t *testing.T) {
 		{Grid{32, 32, 2, 0}, 16, []int{1, 2, 1, 2}, []int{16, 32, 48, 7}}, {Grid{64, 64, 2, 1}, 16, []int{1, 2, 1, 2}, []int{16, 16, 32, 7}},
 		{Grid{40, 40, 2, 0}, 16, []int{1, 2, 1}, []int{48, 16, 35}},
 		{Grid{40, 120, 2, 1}, 16, []int{1, 1, 2, 1}, []int{16, 16, 16, 1}}, {Grid{80, 8, 2, 0}, 16, []int{1, 1, 2, 1}, []int{16, 16, 16, 70}},
-		{Grid{8, 8, 1, 1}, 256, []int{1, 2, 1, 1}, []int{272, 256, 16, 40}}, {Grid{2, 2 + scratchSize/Lanes, 2, 1}, 16, []int{1}, []int{2}}}
+		{Grid{8, 8, 1, 1}, 256, []int{1, 2, 1, 1}, []int{272, 256, 16, 40}}, {Grid{2, 20802, 2, 1}, 16, []int{1}, []int{2}}}
 	for i, g := range grids() {
 		list = append(list, row{g, Lanes * (1 + i%3), []int{1}, []int{1 + 7*i%50}})
 		if h, w := g.Result(); h%2 == 0 && w%2 == 0 {
@@ -140,6 +140,9 @@ func convolutionOf(c Convolution, weight, x []float32) []float32 {
 		}
 		return x[(i*c.Width+j)*c.In+k]
 	}
+	if c.Winograd {
+		return winogradOf(c, weight, at)
+	}
 	y := make([]float32, 0, h*w*c.Out)
 	seen := make([]float32, area*c.In)
 	for n := range h * w {
@@ -157,16 +160,64 @@ func convolutionOf(c Convolution, weight, x []float32) []float32 {
 	return y
 }
 
+// winogradOf computes the convolution as [points] says.
+func winogradOf(c Convolution, weight []float32, at func(i, j, k int) float32) []float32 {
+	g := c.Seen()
+	h, w := g.Result()
+	y := make([]float32, h*w*c.Out)
+	in := func(a, b, c, d float32) [4]float32 { return [4]float32{a - c, b + c, c - b, b - d} }
+	for n := range (h + 1) / 2 * ((w + 1) / 2) {
+		r, q := 2*(n/((w+1)/2)), 2*(n%((w+1)/2))
+		v := make([][points]float32, c.In)
+		for k := range v {
+			d := func(i, j int) float32 { return g.see(func(i, j int) float32 { return at(i, j, k) }, r, q, i, j) }
+			var rows [4][4]float32
+			for j := range 4 {
+				for i, t := range in(d(0, j), d(1, j), d(2, j), d(3, j)) {
+					rows[i][j] = t
+				}
+			}
+			for i, t := range rows {
+				row := in(t[0], t[1], t[2], t[3])
+				copy(v[k][4*i:], row[:])
+			}
+		}
+		for o := range c.Out {
+			var m [points]float32
+			for k := range v {
+				for p, u := range winogradWeight(weight[(o*c.In+k)*area:][:area]) {
+					m[p] = fma(v[k][p], float32(u), m[p])
+				}
+			}
+			var rows [2][4]float32
+			for j := range 4 {
+				rows[0][j] = m[j] + m[4+j] + m[8+j]
+				rows[1][j] = m[4+j] - m[8+j] - m[12+j]
+			}
+			for i, t := range rows {
+				for j, sum := range [2]float32{t[0] + t[1] + t[2], t[1] - t[2] - t[3]} {
+					if r+i < h && q+j < w {
+						y[((r+i)*w+q+j)*c.Out+o] = clipped(sum+c.Bias[o], c.Most)
+					}
+				}
+			}
+		}
+	}
+	return y
+}
+
 // convolutions are those of [grids] with all that a picture may be.
 func convolutions() (list []Convolution) {
 	for i, g := range grids() {
 		list = append(list, Convolution{Grid: g, In: 3, Out: 1 + 9*i%70, Planes: true})
 		if g.Stride == 1 {
-			list = append(list, Convolution{Grid: g, In: 1 + 3*i, Out: 3 + i}, Convolution{Grid: g, In: 8 + i, Out: 33, Halved: true})
+			list = append(list, Convolution{Grid: g, In: 1 + 3*i, Out: 3 + i}, Convolution{Grid: g, In: 8 + i, Out: 33, Halved: true},
+				Convolution{Grid: g, In: Lanes, Out: 48, Winograd: true}, Convolution{Grid: g, In: 32, Out: Lanes, Halved: true, Winograd: true})
 		}
 	}
 	return append(list, Convolution{Grid: Grid{3, 5, 1, 1}, In: 256, Out: 40}, Convolution{Grid: Grid{9, 9, 1, 1}, In: 256, Out: 5, Halved: true},
-		Convolution{Grid: Grid{3, seenSize / 8, 1, 1}, In: 4, Out: 1}, Convolution{Grid: Grid{60, 60, 1, 1}, In: 3, Out: 4, Planes: true})
+		Convolution{Grid: Grid{3, 24576, 1, 1}, In: 4, Out: 1}, Convolution{Grid: Grid{60, 60, 1, 1}, In: 3, Out: 4, Planes: true},
+		Convolution{Grid: Grid{2, 2, 1, 1}, In: 256, Out: Lanes, Winograd: true}, Convolution{Grid: Grid{3, 301, 1, 1}, In: Lanes, Out: Lanes, Winograd: true})
 }
 
 // TestConvolution holds every kernel to the chains that the package promises, bit
@@ -184,6 +235,9 @@ func TestConvolution(t *testing.T) {
 			}
 			weight, x := numbers(r, c.Out*area*c.In), numbers(r, c.Height*c.Width*c.In)
 			c.Bias, c.Weight = numbers(r, c.Out), Pack(weight, c.Out, area*c.In)
+			if c.Winograd {
+				c.Weight = PackWinograd(weight, c.Out, c.In)
+			}
 			same(t, fmt.Sprintf("%s: %+v, %d to %d channels, planes %t, halved %t", name, c.Grid, c.In, c.Out, c.Planes, c.Halved),
 				convolutionOf(c, weight, x), func(y []float32, threads int) error { return mc.applyConvolution(c, y, x, threads) })
 		}
@@ -217,6 +271,7 @@ func TestConvolutionsRefuse(t *testing.T) {
 		"a picture":      chain.Apply(y[:20], x[1:], 1),
 		"a result":       chain.Apply(y[:21], x, 1),
 		"no planes":      Chain{First: c}.Apply(y, x[:32], 1),
+		"odd channels":   func(c Convolution) error { c.Winograd = true; return c.Apply(y, x[:32], 1) }(c),
 		"two planes":     func(c Convolution) error { c.Planes = true; return c.Apply(y, x[:32], 1) }(c),
 		"an odd side":    func(c Convolution) error { c.In, c.Planes, c.Stride, c.Width = 3, true, 2, 3; return c.Apply(y, x, 1) }(c),
 		"strided rows":   func(c Convolution) error { c.Stride = 2; return c.Apply(y[:8], x[:32], 1) }(c),

@@ -18,3 +18,5 @@ func (*kernel) apart([]float32, []float32, []float32, []float32, []float32, floa
 func (*kernel) chain(Chain, []float32, []float32, int) {}
 
 func (*kernel) convolution(Convolution, []float32, []float32, int, int) {}
+
+func (*kernel) winograd(Convolution, []float32, []float32, int, int) {}
