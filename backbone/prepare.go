@@ -1,6 +1,7 @@
 package backbone
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"strconv"
@@ -169,6 +170,32 @@ func packedPiece(plain weights.Piece, values func() ([]float32, error)) weights.
 		}
 		return weights.Float32Bytes(gemm.Pack(w, out, in)), nil
 	}}
+}
+
+// packedWindows describes a weight [out, in, 3, 3] in the form that package gemm
+// reads for a picture whose channels lie beside each other: Winograd's if so asked.
+func packedWindows(plain weights.Piece, winograd bool) weights.Piece {
+	out, in, area := plain.Shape[0], plain.Shape[1], volume(plain.Shape[2:])
+	p := weights.Piece{Name: plain.Name, Shape: gemm.PackedShape(out, in*area), DType: "float32", Of: &plain}
+	if winograd {
+		p.Shape = gemm.WinogradShape(out, in)
+	}
+	p.Make = func() ([]byte, error) {
+		raw, err := plain.Make()
+		if err != nil {
+			return nil, err
+		}
+		w, turned := make([]float32, out*in*area), make([]float32, out*in*area)
+		for i := range w {
+			w[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+			turned[(i/(in*area)*area+i%area)*in+i/area%in] = w[i] // [out, place, in]
+		}
+		if winograd {
+			return weights.Float32Bytes(gemm.PackWinograd(w, out, in)), nil
+		}
+		return weights.Float32Bytes(gemm.Pack(turned, out, in*area)), nil
+	}
+	return p
 }
 
 // packedDeep describes the weight [channels, 1, 3, 3] of windows that see one channel

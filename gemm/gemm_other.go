@@ -20,3 +20,5 @@ func (*kernel) chain(Chain, []float32, []float32, int) {}
 func (*kernel) convolution(Convolution, []float32, []float32, int, int) {}
 
 func (*kernel) winograd(Convolution, []float32, []float32, int, int) {}
+
+func (*kernel) rowDistances(UnitDistance, []float32, []float32, []float32) {}

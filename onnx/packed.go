@@ -68,6 +68,74 @@ func (b *Builder) SeparableChain(x, weight, bias Value, steps []SeparableStep, o
 	return b.nodeOf(OwnDomain, SeparableChainOp, []int{1, side[0], side[1], channels}, Float32, args)
 }
 
+// PackedConvOptions adjust [Builder.PackedConvRelu].
+type PackedConvOptions struct {
+	Planes bool // x is [1, 3, height, width]
+	Halved bool // the largest of every 2×2 positions is convolved, without a last odd row and column
+}
+
+// PackedConvRelu convolves x [1, h, w, channels] with one position of zeros around
+// it, adds bias [out], and puts 0 in the place of what is below. The weight is
+// [panels, 9·channels, p], packed as for [Builder.PackedGemm], inputs by row, column
+// and channel of the window, or by channel, row and column with Planes; or, as
+// Winograd's convolution takes it, [panels, 16, channels, p]. The result is [1, h', w', out].
+func (b *Builder) PackedConvRelu(x, weight, bias Value, o PackedConvOptions) Value {
+	if !b.floats("packed conv", x, weight, bias) {
+		return Value{}
+	}
+	if x.Rank() != 4 || x.shape[0] != 1 || o.Planes && (x.shape[1] != planes || o.Halved) {
+		return b.Fail("packed conv: picture %v", x.shape)
+	}
+	shape, channels := slices.Clone(x.shape), x.shape[3]
+	if o.Planes {
+		shape, channels = []int{1, x.shape[2], x.shape[3], 0}, planes
+	}
+	flat, winograd := weight, float32(0)
+	if weight.Rank() == 4 && weight.shape[1] == winogradPoints {
+		flat.shape, winograd = []int{weight.shape[0], weight.shape[2] * places, weight.shape[3]}, 1
+	}
+	out, ok := packedOutputs(flat, bias, places*channels)
+	if !ok || channels < 1 {
+		return b.Fail("packed conv: weight %v and bias %v for %d channels", weight.shape, bias.shape, channels)
+	}
+	for i := 1; i <= 2 && o.Halved; i++ {
+		if shape[i] == Dynamic {
+			continue
+		}
+		if shape[i] /= 2; shape[i] == 0 {
+			return b.Fail("packed conv: picture %v has no half", x.shape)
+		}
+	}
+	shape[3] = out
+	plan := []float32{0, 0, winograd}
+	if o.Planes {
+		plan[0] = 1
+	}
+	if o.Halved {
+		plan[1] = 1
+	}
+	return b.nodeOf(OwnDomain, PackedConvOp, shape, Float32, []Value{x, weight, bias, b.Const([]int{len(plan)}, plan...)})
+}
+
+// winogradPoints are in a patch of 4×4 positions.
+const winogradPoints = 16
+
+// UnitDistanceRows is [Builder.UnitDistance] of maps [1, h, w, c].
+func (b *Builder) UnitDistanceRows(f, g, weight Value, eps float32) Value {
+	if !b.floats("unit distance", f, g, weight) {
+		return Value{}
+	}
+	if f.Rank() != 4 || g.Rank() != 4 || f.shape[0] != 1 || f.shape[3] < 1 || !slices.Equal(weight.shape, []int{1, f.shape[3], 1, 1}) {
+		return b.Fail("unit distance of rows: shapes %v and %v with weights %v", f.shape, g.shape, weight.shape)
+	}
+	for i, n := range f.shape {
+		if !fits(n, g.shape[i]) {
+			return b.Fail("unit distance of rows: shapes %v and %v", f.shape, g.shape)
+		}
+	}
+	return b.nodeOf(OwnDomain, RowDistanceOp, []int{1, 1, f.shape[1], f.shape[2]}, Float32, []Value{f, g, weight, b.Scalar(eps)})
+}
+
 // packedOutputs returns how many outputs a packed weight of so many inputs has, and
 // whether it and its bias fit.
 func packedOutputs(weight, bias Value, in int) (int, bool) {

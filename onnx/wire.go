@@ -33,6 +33,8 @@ const (
 	SelfAttentionOp  = "SelfAttention"
 	UnitDistanceOp   = "UnitDistance"
 	SeparableChainOp = "SeparableChain"
+	PackedConvOp     = "PackedConvRelu"
+	RowDistanceOp    = "UnitDistanceRows"
 )
 
 // A node is one operator of the graph.

@@ -64,6 +64,8 @@ var ownOps = [...]struct {
 	{onnx.PackedGELUOp, 3, false, func(c *nodeCall, context handle, threads int) error { return c.packedGemm(context, threads, true) }},
 	{onnx.SelfAttentionOp, 2, false, (*nodeCall).selfAttention},
 	{onnx.UnitDistanceOp, 4, false, (*nodeCall).unitDistance},
+	{onnx.RowDistanceOp, 4, false, (*nodeCall).rowDistance},
+	{onnx.PackedConvOp, 4, false, (*nodeCall).packedConv},
 	{onnx.SeparableChainOp, 3, true, (*nodeCall).separableChain},
 }
 
@@ -243,31 +245,44 @@ func (c *nodeCall) selfAttention(context handle, threads int) error {
 // unitDistance takes two feature maps [1, c, h, w], the weights of their channels
 // and what is added to lengths.
 func (c *nodeCall) unitDistance(context handle, threads int) error {
-	f, err := c.tensor(context, 0, 4)
+	y, f, g, u, err := c.distance(context, 2)
 	if err != nil {
 		return err
+	}
+	return u.Apply(y, f, g, threads)
+}
+
+// rowDistance takes maps [1, h, w, c].
+func (c *nodeCall) rowDistance(context handle, threads int) error {
+	y, f, g, u, err := c.distance(context, 1)
+	if err != nil {
+		return err
+	}
+	return u.ApplyRows(y, f, g, threads)
+}
+
+// distance makes the result of maps whose height and width begin at dimension at.
+func (c *nodeCall) distance(context handle, at int) (y, f, g []float32, u gemm.UnitDistance, err error) {
+	if f, err = c.tensor(context, 0, 4); err != nil {
+		return nil, nil, nil, u, err
 	}
 	shape := c.dims
-	g, err := c.tensor(context, 1, 4)
-	if err != nil {
-		return err
+	if g, err = c.tensor(context, 1, 4); err != nil {
+		return nil, nil, nil, u, err
 	}
 	if c.dims != shape || shape[0] != 1 {
-		return fmt.Errorf("feature maps of shape %v and %v, want one pair of one shape: %w", shape, c.dims, assay.ErrInvalid)
+		return nil, nil, nil, u, fmt.Errorf("feature maps of shape %v and %v, want one pair of one shape: %w", shape, c.dims, assay.ErrInvalid)
 	}
-	weight, err := c.tensor(context, 2, 4)
-	if err != nil {
-		return err
+	if u.Weight, err = c.tensor(context, 2, 4); err != nil {
+		return nil, nil, nil, u, err
 	}
 	eps, err := c.tensor(context, 3, 0)
 	if err != nil {
-		return err
+		return nil, nil, nil, u, err
 	}
-	y, err := c.result(context, 1, 1, shape[2], shape[3])
-	if err != nil {
-		return err
-	}
-	return gemm.UnitDistance{Weight: weight, Eps: eps[0]}.Apply(y, f, g, threads)
+	u.Eps = eps[0]
+	y, err = c.result(context, 1, 1, shape[at], shape[at+1])
+	return y, f, g, u, err
 }
 
 // result makes the node's output, of the given shape.

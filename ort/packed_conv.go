@@ -2,6 +2,7 @@ package ort
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/gemm"
@@ -76,4 +77,50 @@ func (c *nodeCall) separableChain(context handle, threads int) error {
 		return err
 	}
 	return chain.Apply(y, x, threads)
+}
+
+// packedConv takes a picture, the weight and the bias, and whether the picture is in
+// planes, whether it is halved, and whether the weight is Winograd's.
+func (c *nodeCall) packedConv(context handle, threads int) error {
+	plan, err := c.tensor(context, 3, 1)
+	if err != nil {
+		return err
+	}
+	if len(plan) != 3 {
+		return fmt.Errorf("a plan of %d numbers, want 3: %w", len(plan), assay.ErrInvalid)
+	}
+	x, err := c.tensor(context, 0, 4)
+	if err != nil {
+		return err
+	}
+	shape := c.dims
+	if shape[0] != 1 {
+		return fmt.Errorf("pictures of shape %v, want one: %w", shape, assay.ErrInvalid)
+	}
+	v := gemm.Convolution{Planes: plan[0] != 0, Halved: plan[1] != 0, Winograd: plan[2] != 0, Most: float32(math.Inf(1))}
+	v.Grid, v.In = gemm.Grid{Height: int(shape[1]), Width: int(shape[2]), Stride: 1, Before: 1}, int(shape[3])
+	if v.Planes {
+		v.Height, v.Width, v.In = int(shape[2]), int(shape[3]), int(shape[1])
+	}
+	if v.Winograd {
+		if v.Weight, err = c.tensor(context, 1, 4); err != nil {
+			return err
+		}
+		if c.dims[3] != gemm.Panel {
+			return fmt.Errorf("weights of shape %v, want panels of %d: %w", c.dims, gemm.Panel, assay.ErrInvalid)
+		}
+		v.Bias, err = c.tensor(context, 2, 1)
+	} else {
+		v.Weight, v.Bias, _, _, err = c.weights(context, 1)
+	}
+	if err != nil {
+		return err
+	}
+	v.Out = len(v.Bias)
+	h, w := v.Seen().Result()
+	y, err := c.result(context, 1, int64(h), int64(w), int64(v.Out))
+	if err != nil {
+		return err
+	}
+	return v.Apply(y, x, threads)
 }
