@@ -102,10 +102,10 @@ func kerasPlanes(img *pixel.Image) []float32 {
 	}
 	n := img.Width * img.Height
 	out := make([]float32, 3*n)
-	for i := range n {
-		for c := range 3 {
-			out[c*n+i] = level[img.Pix[3*i+c]]
-		}
+	red, green, blue := out[:n], out[n:][:n], out[2*n:][:n]
+	for i := range red {
+		p := (*[3]uint8)(img.Pix[3*i:])
+		red[i], green[i], blue[i] = level[p[0]], level[p[1]], level[p[2]]
 	}
 	return out
 }
