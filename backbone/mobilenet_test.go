@@ -156,15 +156,7 @@ func TestNIMAPacked(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			file := filepath.Join(t.TempDir(), "nima.safetensors")
-			f, err := os.Create(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := errors.Join(weights.WriteSafetensors(t.Context(), f, list, nil), f.Close()); err != nil {
-				t.Fatal(err)
-			}
-			g, err := m.Graph(open(t, file, ""), p)
+			g, err := m.Graph(open(t, written(t, list), ""), p)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -189,19 +181,42 @@ func TestNIMAPacked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, p := range packed { // what digests are made of
-		of := p
+	sameForms(t, packed, plain)
+	if slices.Equal(shares[0], shares[1]) {
+		t.Error("both paddings give the same shares")
+	}
+}
+
+// written returns a file of the pieces.
+func written(t *testing.T, list []weights.Piece) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "made.safetensors")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(weights.WriteSafetensors(t.Context(), f, list, nil), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// sameForms checks that the packed pieces are forms of the plain ones, so that
+// digests are the same.
+func sameForms(t *testing.T, packed, plain []weights.Piece) {
+	t.Helper()
+	if len(packed) != len(plain) {
+		t.Fatalf("%d pieces packed, %d plain", len(packed), len(plain))
+	}
+	for i, p := range packed {
 		if p.Of != nil {
-			of = *p.Of
+			p = *p.Of
 		}
-		a, errA := of.Make()
+		a, errA := p.Make()
 		b, errB := plain[i].Make()
 		if errA != nil || errB != nil || p.Name != plain[i].Name || !bytes.Equal(a, b) {
 			t.Errorf("%s is not a form of %s", p.Name, plain[i].Name)
 		}
-	}
-	if slices.Equal(shares[0], shares[1]) {
-		t.Error("both paddings give the same shares")
 	}
 }
 

@@ -135,7 +135,6 @@ type product struct {
 
 // panel computes the columns of panel p.
 func (mc *kernel) panel(pr *product, p int) {
-	const size = 4 // bytes of a number
 	weights := pr.w[(p*pr.depth+pr.k0)*Panel:]
 	next := pr.after
 	if n := ((p+1)*pr.depth + pr.k0) * Panel; n < len(pr.w) || next == nil {
@@ -181,7 +180,7 @@ func gelu256(y *float32, rows, row, cols int)
 // quickGELU applies the function to the columns of panel p, which have just been
 // computed.
 func (mc *kernel) quickGELU(pr *product, p int) {
-	const size, half = 4, 8
+	const half = 8
 	cols := min(Panel, pr.out-p*Panel)
 	y := pr.y[p*Panel:]
 	if mc.wide {

@@ -54,6 +54,18 @@ func TestShapes(t *testing.T) {
 		{"separable chain", func(b *Builder) Value {
 			return chain(b, 1, func(s *SeparableStep) {})
 		}, []int{1, 4, 6, 5}},
+		{"packed conv of planes", func(b *Builder) Value {
+			return b.PackedConvRelu(b.Input("x", 1, 3, D, 8), b.Input("w", 2, 27, 3), b.Input("b", 5), PackedConvOptions{Planes: true})
+		}, []int{1, D, 8, 5}},
+		{"packed conv of a half", func(b *Builder) Value {
+			return b.PackedConvRelu(b.Input("x", 1, D, 9, 4), b.Input("w", 1, 36, 8), b.Input("b", 8), PackedConvOptions{Halved: true})
+		}, []int{1, D, 4, 8}},
+		{"packed conv, Winograd's", func(b *Builder) Value {
+			return b.PackedConvRelu(b.Input("x", 1, 7, 9, 4), b.Input("w", 1, 16, 4, 8), b.Input("b", 8), PackedConvOptions{})
+		}, []int{1, 7, 9, 8}},
+		{"unit distance of rows", func(b *Builder) Value {
+			return b.UnitDistanceRows(b.Input("f", 1, D, 5, 6), b.Input("g", 1, 4, 5, 6), b.Const([]int{1, 6, 1, 1}, make([]float32, 6)...), 1e-10)
+		}, []int{1, 1, D, 5}},
 		{"unit distance", func(b *Builder) Value {
 			return b.UnitDistance(b.Input("f", 1, 6, D, 5), b.Input("g", 1, 6, 4, 5), b.Const([]int{1, 6, 1, 1}, make([]float32, 6)...), 1e-10)
 		}, []int{1, 1, D, 5}},
@@ -104,39 +116,58 @@ func TestOperatorMistakes(t *testing.T) {
 		ask  func(b *Builder)
 		says string
 	}{
-		"add":                     {func(b *Builder) { b.Add(b.Input("x", 2, 3), b.Input("y", 2)) }, "[2 3]"},
-		"add types":               {func(b *Builder) { b.Add(b.Input("x", 2), b.Cast(b.Input("y", 2), Int64)) }, "int64"},
-		"relu of ints":            {func(b *Builder) { b.Relu(b.Cast(b.Input("x", 2), Int64)) }, "int64"},
-		"relu of nothing":         {func(b *Builder) { b.Relu(Value{}) }, "argument 0"},
-		"another graph's value":   {func(b *Builder) { b.Relu(NewBuilder(nil).Input("x", 1)) }, "not a value of this graph"},
-		"clip bounds":             {func(b *Builder) { b.Clip(b.Input("x", 2), 6, 0) }, "6 and 0"},
-		"cast":                    {func(b *Builder) { b.Cast(b.Input("x", 2), 10) }, "float16"},
-		"softmax":                 {func(b *Builder) { b.Softmax(b.Input("x", 2, 3), 2) }, "axis 2"},
-		"concat shapes":           {func(b *Builder) { b.Concat(0, b.Input("x", 2, 3), b.Input("y", 2, 4)) }, "[2 4]"},
-		"concat ranks":            {func(b *Builder) { b.Concat(0, b.Input("x", 2, 3), b.Input("y", 2)) }, "[2]"},
-		"concat nothing":          {func(b *Builder) { b.Concat(0) }, "nothing"},
-		"concat axis":             {func(b *Builder) { b.Concat(-3, b.Input("x", 2, 3)) }, "-3"},
-		"reshape size":            {func(b *Builder) { b.Reshape(b.Input("x", 2, 3), 4) }, "6 elements"},
-		"reshape remainder":       {func(b *Builder) { b.Reshape(b.Input("x", 2, 3), 4, Dynamic) }, "6 elements"},
-		"reshape two open":        {func(b *Builder) { b.Reshape(b.Input("x", 2, 3), Dynamic, Dynamic) }, "two"},
-		"reshape zero":            {func(b *Builder) { b.Reshape(b.Input("x", 2, 3), 0, 6) }, "below 1"},
-		"transpose twice":         {func(b *Builder) { b.Transpose(b.Input("x", 2, 3), 1, 1) }, "[1 1]"},
-		"transpose short":         {func(b *Builder) { b.Transpose(b.Input("x", 2, 3), 0) }, "[0]"},
-		"transpose long":          {func(b *Builder) { b.Transpose(b.Input("x", 2), 0, 1) }, "[0 1]"},
-		"reduce nothing":          {func(b *Builder) { b.ReduceSum(b.Input("x", 2), true) }, "no axes"},
-		"reduce twice":            {func(b *Builder) { b.ReduceMean(b.Input("x", 2, 3), true, 1, -1) }, "[1 -1]"},
-		"reduce far":              {func(b *Builder) { b.ReduceMean(b.Input("x", 2, 3), true, 2) }, "[2]"},
-		"matmul inner":            {func(b *Builder) { b.MatMul(b.Input("x", 2, 3), b.Input("y", 4, 2)) }, "[4 2]"},
-		"matmul rank":             {func(b *Builder) { b.MatMul(b.Input("x", 3), b.Input("y", 3, 2)) }, "[3]"},
-		"matmul batch":            {func(b *Builder) { b.MatMul(b.Input("x", 2, 3, 4), b.Input("y", 3, 4, 5)) }, "[3 4 5]"},
-		"gemm rank":               {func(b *Builder) { b.Gemm(b.Input("x", 1, 2, 3), b.Input("w", 3, 4), Value{}, false) }, "two dimensions"},
-		"gemm inner":              {func(b *Builder) { b.Gemm(b.Input("x", 2, 3), b.Input("w", 3, 4), Value{}, true) }, "transposed true"},
-		"gemm bias":               {func(b *Builder) { b.Gemm(b.Input("x", 2, 3), b.Input("w", 3, 4), b.Input("b", 3), false) }, "bias"},
-		"packed gemm rank":        {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 4, 3), b.Input("b", 4)) }, "[4 3]"},
-		"packed gemm inner":       {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 4, 8), b.Input("b", 8)) }, "[1 4 8]"},
-		"packed gemm panels":      {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 2, 3, 8), b.Input("b", 8)) }, "2 panels of 8 for 8"},
-		"packed gemm too few":     {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 3, 8), b.Input("b", 9)) }, "1 panels of 8 for 9"},
-		"packed gemm no bias":     {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 3, 8), Value{}) }, "argument 2"},
+		"add":                   {func(b *Builder) { b.Add(b.Input("x", 2, 3), b.Input("y", 2)) }, "[2 3]"},
+		"add types":             {func(b *Builder) { b.Add(b.Input("x", 2), b.Cast(b.Input("y", 2), Int64)) }, "int64"},
+		"relu of ints":          {func(b *Builder) { b.Relu(b.Cast(b.Input("x", 2), Int64)) }, "int64"},
+		"relu of nothing":       {func(b *Builder) { b.Relu(Value{}) }, "argument 0"},
+		"another graph's value": {func(b *Builder) { b.Relu(NewBuilder(nil).Input("x", 1)) }, "not a value of this graph"},
+		"clip bounds":           {func(b *Builder) { b.Clip(b.Input("x", 2), 6, 0) }, "6 and 0"},
+		"cast":                  {func(b *Builder) { b.Cast(b.Input("x", 2), 10) }, "float16"},
+		"softmax":               {func(b *Builder) { b.Softmax(b.Input("x", 2, 3), 2) }, "axis 2"},
+		"concat shapes":         {func(b *Builder) { b.Concat(0, b.Input("x", 2, 3), b.Input("y", 2, 4)) }, "[2 4]"},
+		"concat ranks":          {func(b *Builder) { b.Concat(0, b.Input("x", 2, 3), b.Input("y", 2)) }, "[2]"},
+		"concat nothing":        {func(b *Builder) { b.Concat(0) }, "nothing"},
+		"concat axis":           {func(b *Builder) { b.Concat(-3, b.Input("x", 2, 3)) }, "-3"},
+		"reshape size":          {func(b *Builder) { b.Reshape(b.Input("x", 2, 3), 4) }, "6 elements"},
+		"reshape remainder":     {func(b *Builder) { b.Reshape(b.Input("x", 2, 3), 4, Dynamic) }, "6 elements"},
+		"reshape two open":      {func(b *Builder) { b.Reshape(b.Input("x", 2, 3), Dynamic, Dynamic) }, "two"},
+		"reshape zero":          {func(b *Builder) { b.Reshape(b.Input("x", 2, 3), 0, 6) }, "below 1"},
+		"transpose twice":       {func(b *Builder) { b.Transpose(b.Input("x", 2, 3), 1, 1) }, "[1 1]"},
+		"transpose short":       {func(b *Builder) { b.Transpose(b.Input("x", 2, 3), 0) }, "[0]"},
+		"transpose long":        {func(b *Builder) { b.Transpose(b.Input("x", 2), 0, 1) }, "[0 1]"},
+		"reduce nothing":        {func(b *Builder) { b.ReduceSum(b.Input("x", 2), true) }, "no axes"},
+		"reduce twice":          {func(b *Builder) { b.ReduceMean(b.Input("x", 2, 3), true, 1, -1) }, "[1 -1]"},
+		"reduce far":            {func(b *Builder) { b.ReduceMean(b.Input("x", 2, 3), true, 2) }, "[2]"},
+		"matmul inner":          {func(b *Builder) { b.MatMul(b.Input("x", 2, 3), b.Input("y", 4, 2)) }, "[4 2]"},
+		"matmul rank":           {func(b *Builder) { b.MatMul(b.Input("x", 3), b.Input("y", 3, 2)) }, "[3]"},
+		"matmul batch":          {func(b *Builder) { b.MatMul(b.Input("x", 2, 3, 4), b.Input("y", 3, 4, 5)) }, "[3 4 5]"},
+		"gemm rank":             {func(b *Builder) { b.Gemm(b.Input("x", 1, 2, 3), b.Input("w", 3, 4), Value{}, false) }, "two dimensions"},
+		"gemm inner":            {func(b *Builder) { b.Gemm(b.Input("x", 2, 3), b.Input("w", 3, 4), Value{}, true) }, "transposed true"},
+		"gemm bias":             {func(b *Builder) { b.Gemm(b.Input("x", 2, 3), b.Input("w", 3, 4), b.Input("b", 3), false) }, "bias"},
+		"packed gemm rank":      {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 4, 3), b.Input("b", 4)) }, "[4 3]"},
+		"packed gemm inner":     {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 4, 8), b.Input("b", 8)) }, "[1 4 8]"},
+		"packed gemm panels":    {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 2, 3, 8), b.Input("b", 8)) }, "2 panels of 8 for 8"},
+		"packed gemm too few":   {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 3, 8), b.Input("b", 9)) }, "1 panels of 8 for 9"},
+		"packed gemm no bias":   {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 3, 8), Value{}) }, "argument 2"},
+		"packed conv channels": {func(b *Builder) {
+			b.PackedConvRelu(b.Input("x", 1, 4, 4, 5), b.Input("w", 1, 36, 8), b.Input("b", 8), PackedConvOptions{})
+		}, "[1 36 8] and bias [8] for 5"},
+		"packed conv points": {func(b *Builder) {
+			b.PackedConvRelu(b.Input("x", 1, 4, 4, 4), b.Input("w", 1, 15, 4, 8), b.Input("b", 8), PackedConvOptions{})
+		}, "[1 15 4 8]"},
+		"packed conv planes": {func(b *Builder) {
+			b.PackedConvRelu(b.Input("x", 1, 4, 4, 3), b.Input("w", 1, 27, 8), b.Input("b", 8), PackedConvOptions{Planes: true})
+		}, "[1 4 4 3]"},
+		"packed conv no half": {func(b *Builder) {
+			b.PackedConvRelu(b.Input("x", 1, 1, 4, 4), b.Input("w", 1, 36, 8), b.Input("b", 8), PackedConvOptions{Halved: true})
+		}, "no half"},
+		"unit distance of rows, weights": {func(b *Builder) {
+			x := b.Input("x", 1, 4, 4, 6)
+			b.UnitDistanceRows(x, x, b.Const([]int{1, 4, 1, 1}, 1, 1, 1, 1), 0)
+		}, "[1 4 1 1]"},
+		"unit distance of rows, sizes": {func(b *Builder) {
+			b.UnitDistanceRows(b.Input("x", 1, 4, 4, 1), b.Input("y", 1, 4, 5, 1), b.Const([]int{1, 1, 1, 1}, 1), 0)
+		}, "[1 4 5 1]"},
 		"separable chain stride":  {func(b *Builder) { chain(b, 3, func(*SeparableStep) {}) }, "stride 3 of step 0"},
 		"separable chain deep":    {func(b *Builder) { chain(b, 1, func(s *SeparableStep) { s.Deep = b.Input("d", 1, 9, 4) }) }, "[1 9 4]"},
 		"separable chain wide":    {func(b *Builder) { chain(b, 1, func(s *SeparableStep) { s.Weight = b.Input("d", 1, 7, 8) }) }, "[1 7 8]"},

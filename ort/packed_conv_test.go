@@ -127,3 +127,80 @@ func TestSeparableChainFails(t *testing.T) {
 		t.Errorf("error %v, want one that names the weight's shape", err)
 	}
 }
+
+// TestPackedConv holds the operators in the library to the library's own: planes, a
+// half of odd sides, Winograd's convolution, and the distance of the results.
+func TestPackedConv(t *testing.T) {
+	rt := needPacked(t)
+	r := rand.New(rand.NewPCG(17, 18))
+	const h, w, first, out, eps = 15, 21, 16, 48, 1e-10
+	w1, b1 := numbers(r, first*27, 0.3), numbers(r, first, 0.3)
+	w2, b2 := numbers(r, out*first*9, 0.15), numbers(r, out, 0.3)
+	turned := make([]float32, len(w2)) // [out, place, in]
+	for i, v := range w2 {
+		turned[(i/(first*9)*9+i%9)*first+i/9%first] = v
+	}
+	head := numbers(r, out, 1)
+	m := build(t, nil, func(b *onnx.Builder) {
+		x := b.Input("x", 1, 3, onnx.Dynamic, onnx.Dynamic)
+		bias1, bias2 := b.Const([]int{first}, b1...), b.Const([]int{out}, b2...)
+		y := b.PackedConvRelu(x, b.Const(gemm.PackedShape(first, 27), gemm.Pack(w1, first, 27)...), bias1, onnx.PackedConvOptions{Planes: true})
+		plain := b.PackedConvRelu(y, b.Const(gemm.PackedShape(out, 9*first), gemm.Pack(turned, out, 9*first)...), bias2, onnx.PackedConvOptions{Halved: true})
+		winograd := b.PackedConvRelu(y, b.Const(gemm.WinogradShape(out, first), gemm.PackWinograd(w2, out, first)...), bias2, onnx.PackedConvOptions{Halved: true})
+		pad := onnx.ConvOptions{Pads: [4]int{1, 1, 1, 1}}
+		z := b.Relu(b.Conv(x, b.Const([]int{first, 3, 3, 3}, w1...), bias1, pad))
+		z = b.MaxPool(z, onnx.PoolOptions{Kernel: [2]int{2, 2}})
+		z = b.Relu(b.Conv(z, b.Const([]int{out, first, 3, 3}, w2...), bias2, pad))
+		b.Output("theirs", b.Transpose(z, 0, 2, 3, 1))
+		b.Output("plain", plain)
+		b.Output("winograd", winograd)
+		weights := b.Const([]int{1, out, 1, 1}, head...)
+		less := b.Relu(b.Sub(plain, b.Scalar(0.3))) // something to compare with
+		b.Output("rows", b.UnitDistanceRows(plain, less, weights, eps))
+		b.Output("maps", b.UnitDistance(b.Transpose(plain, 0, 3, 1, 2), b.Transpose(less, 0, 3, 1, 2), weights, eps))
+	})
+	x := onnx.Tensor{Shape: []int{1, 3, h, w}, Data: numbers(r, 3*h*w, 1)}
+	var once []onnx.Tensor
+	for _, threads := range []int{1, 3} {
+		y, err := openSession(t, rt, m, SessionOptions{Threads: threads}).Run(t.Context(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if once == nil {
+			once = y
+		}
+		for _, k := range []int{1, 2, 3} {
+			if !slices.Equal(y[k].Data, once[k].Data) {
+				t.Errorf("result %d on %d threads is not what one thread gives", k, threads)
+			}
+		}
+	}
+	if want := []int{1, h / 2, w / 2, out}; !slices.Equal(once[1].Shape, want) || !slices.Equal(once[2].Shape, want) {
+		t.Fatalf("shapes %v and %v, want %v", once[1].Shape, once[2].Shape, want)
+	}
+	for k, pair := range [][2]int{{0, 1}, {0, 2}, {4, 3}} {
+		for i, v := range once[pair[0]].Data {
+			if got := once[pair[1]].Data[i]; !(math.Abs(float64(got-v)) <= 1e-5) {
+				t.Fatalf("comparison %d: element %d is %g, want %g", k, i, got, v)
+			}
+		}
+	}
+}
+
+// TestPackedConvFails: what the graph cannot know is refused when it runs.
+func TestPackedConvFails(t *testing.T) {
+	rt := needPacked(t)
+	for name, shape := range map[string][]int{"plain": {1, 144, 8}, "Winograd's": {1, 16, 16, 8}} { // panels of another width than ours
+		m := build(t, nil, func(b *onnx.Builder) {
+			n := 1
+			for _, d := range shape {
+				n *= d
+			}
+			b.Output("y", b.PackedConvRelu(b.Input("x", 1, 4, 4, 16), b.Const(shape, make([]float32, n)...), b.Const([]int{8}, make([]float32, 8)...), onnx.PackedConvOptions{}))
+		})
+		_, err := openSession(t, rt, m, SessionOptions{}).Run(t.Context(), onnx.Tensor{Shape: []int{1, 4, 4, 16}, Data: make([]float32, 256)})
+		if err == nil || !strings.Contains(fmt.Sprint(err), "panels of 32") {
+			t.Errorf("%s: error %v, want one that says what panels there must be", name, err)
+		}
+	}
+}
