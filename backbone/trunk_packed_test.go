@@ -76,7 +76,7 @@ func TestPackedTaps(t *testing.T) {
 				t.Fatalf("%v: tap %d is %v, want %v", size, i, got[i].Shape, tap.Shape)
 			}
 			for k, v := range tap.Data {
-				if !(math.Abs(float64(v-got[i].Data[k])) <= 2e-6*max(1, math.Abs(float64(v)))) {
+				if !(math.Abs(float64(v-got[i].Data[k])) <= 1e-5*max(1, math.Abs(float64(v)))) {
 					t.Fatalf("%v: element %d of tap %d is %g, want %g", size, k, i, got[i].Data[k], v)
 				}
 			}
