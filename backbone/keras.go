@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/weights"
 )
 
@@ -68,7 +69,7 @@ func (f *kerasFit) values(name string, n int) ([]float32, error) {
 
 // folded are the weight and bias of a convolution that its batch norm has become
 // part of: w·γ/√(σ²+ε) and β − μ·γ/√(σ²+ε), in double precision, rounded once.
-func (f *kerasFit) folded(c mobileConv) []weights.Piece {
+func (f *kerasFit) folded(c mobileConv, p nn.Precision) []weights.Piece {
 	kernels := []string{"kernel"}
 	if c.alone {
 		kernels = []string{"depthwise_kernel", "kernel"} // Keras 3 calls both alike
@@ -78,23 +79,7 @@ func (f *kerasFit) folded(c mobileConv) []weights.Piece {
 	for i, w := range []string{"gamma", "beta", "moving_mean", "moving_variance"} {
 		norm[i] = f.find(c.layer+"_bn", []int{c.out}, w)
 	}
-	scales := func() (scale, bias []float64, err error) {
-		var v [4][]float32
-		for i, name := range norm {
-			if v[i], err = f.values(name, c.out); err != nil {
-				return nil, nil, err
-			}
-		}
-		scale, bias = make([]float64, c.out), make([]float64, c.out)
-		for i := range scale {
-			if variance := float64(v[3][i]); !(variance >= 0) {
-				return nil, nil, fmt.Errorf("tensor %q: value %d is %v, and no variance is: %w", norm[3], i, variance, assay.ErrInvalid)
-			}
-			scale[i] = float64(v[0][i]) / math.Sqrt(float64(v[3][i])+mobileEps)
-			bias[i] = float64(v[1][i]) - float64(float64(v[2][i])*scale[i])
-		}
-		return scale, bias, nil
-	}
+	scales := func() (scale, bias []float64, err error) { return f.scales(norm, c.out) }
 	weight := func() ([]float32, error) {
 		k, err := f.values(kernel, volume(c.kerasShape()))
 		if err != nil {
@@ -125,7 +110,34 @@ func (f *kerasFit) folded(c mobileConv) []weights.Piece {
 		}
 		return out, err
 	}
-	return []weights.Piece{piece(c.name+".weight", weight, c.shape()...), piece(c.name+".bias", bias, c.out)}
+	w := piece(c.name+".weight", weight, c.shape()...)
+	switch {
+	case p == nn.Packed && c.alone:
+		w = packedDeep(w, weight)
+	case p == nn.Packed:
+		w = packedPiece(w, weight)
+	}
+	return []weights.Piece{w, piece(c.name+".bias", bias, c.out)}
+}
+
+// scales are what a batch norm of n channels multiplies with and adds. norm names its
+// γ, β, mean and variance.
+func (f *kerasFit) scales(norm [4]string, n int) (scale, bias []float64, err error) {
+	var v [4][]float32
+	for i, name := range norm {
+		if v[i], err = f.values(name, n); err != nil {
+			return nil, nil, err
+		}
+	}
+	scale, bias = make([]float64, n), make([]float64, n)
+	for i := range scale {
+		if variance := float64(v[3][i]); !(variance >= 0) {
+			return nil, nil, fmt.Errorf("tensor %q: value %d is %v, and no variance is: %w", norm[3], i, variance, assay.ErrInvalid)
+		}
+		scale[i] = float64(v[0][i]) / math.Sqrt(float64(v[3][i])+mobileEps)
+		bias[i] = float64(v[1][i]) - float64(float64(v[2][i])*scale[i])
+	}
+	return scale, bias, nil
 }
 
 // dense are the weight, turned to [out, in], and bias of the layer that has a

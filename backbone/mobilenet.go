@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/gemm"
 	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/onnx"
 	"github.com/gen-emerge/assay/weights"
@@ -102,8 +103,9 @@ func (m MobileNet) Side() int { return m.Size }
 // Shape returns the shape of the result, [1, Classes]: shares that sum to 1.
 func (m MobileNet) Shape() []int { return []int{1, m.Classes} }
 
-// check refuses a row that describes no network.
-func (m MobileNet) check() error {
+// check refuses a row that describes no network, and precisions that it does not
+// know.
+func (m MobileNet) check(p nn.Precision) error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("MobileNet %q: %s: %w", m.Name, fmt.Sprintf(format, args...), assay.ErrInvalid)
 	}
@@ -114,6 +116,8 @@ func (m MobileNet) check() error {
 		return bad("%d classes", m.Classes)
 	case m.Padding != Keras21 && m.Padding != TF2:
 		return bad("padding %q, want %s or %s", m.Padding, Keras21, TF2)
+	case p != nn.Float32 && p != nn.Packed:
+		return bad("precision %q, want %s or %s", p, nn.Float32, nn.Packed)
 	}
 	return nil
 }
@@ -129,28 +133,56 @@ func (m MobileNet) Flops() float64 {
 	return total
 }
 
-// Graph builds the network over a prepared file: pixels [1, 3, Size, Size], RGB in
-// [−1, 1], give shares [1, Classes]. It knows [nn.Float32] only.
+// Graph builds the network over a file that is prepared for the precision: pixels
+// [1, 3, Size, Size], RGB in [−1, 1], give shares [1, Classes]. It knows [nn.Float32]
+// and [nn.Packed].
 func (m MobileNet) Graph(w onnx.Weights, p nn.Precision) (*onnx.Model, error) {
-	if err := m.check(); err != nil {
+	if err := m.check(p); err != nil {
 		return nil, err
-	}
-	if p != nn.Float32 {
-		return nil, fmt.Errorf("MobileNet %q: precision %q, want %s: %w", m.Name, p, nn.Float32, assay.ErrInvalid)
 	}
 	b := onnx.NewBuilder(w)
 	x := b.Input("pixels", 1, 3, m.Size, m.Size)
+	if p == nn.Packed {
+		x = b.ReduceMean(m.chain(b, x), false, 1, 2)
+	} else {
+		x = b.ReduceMean(m.convs(b, x), false, 2, 3)
+	}
+	b.Output("shares", b.Softmax(nn.Linear(b, "dense", x, mobileLast, m.Classes), 1)) // of [1, 1024]
+	return built(b, m.Name)
+}
+
+// mobileMost is where the activation ends.
+const mobileMost = 6
+
+// convs adds the convolutions, one by one: [1, 1024, h, w].
+func (m MobileNet) convs(b *onnx.Builder, x onnx.Value) onnx.Value {
 	for _, c := range mobileConvs() {
 		opt := onnx.ConvOptions{Stride: [2]int{c.stride, c.stride}, Pads: m.pads(c)}
 		if c.alone {
 			opt.Groups = c.in
 		}
 		weight, bias := b.Param(c.name+".weight", c.shape()...), b.Param(c.name+".bias", c.out)
-		x = b.Clip(b.Conv(x, weight, bias, opt), 0, 6) // [1, out, side, side]
+		x = b.Clip(b.Conv(x, weight, bias, opt), 0, mobileMost) // [1, out, side, side]
 	}
-	x = b.ReduceMean(x, false, 2, 3) // [1, 1024]
-	b.Output("shares", b.Softmax(nn.Linear(b, "dense", x, mobileLast, m.Classes), 1))
-	return built(b, m.Name)
+	return x
+}
+
+// chain adds them as one operator: [1, h, w, 1024].
+func (m MobileNet) chain(b *onnx.Builder, x onnx.Value) onnx.Value {
+	list := mobileConvs()
+	wide := func(c mobileConv) (weight, bias onnx.Value) {
+		return b.Param(c.name+".weight", gemm.PackedShape(c.out, c.in*c.side*c.side)...), b.Param(c.name+".bias", c.out)
+	}
+	weight, bias := wide(list[0])
+	var steps []onnx.SeparableStep
+	for i := 1; i < len(list); i += 2 {
+		deep := list[i]
+		s := onnx.SeparableStep{Stride: deep.stride}
+		s.Deep, s.DeepBias = b.Param(deep.name+".weight", gemm.DeepShape(deep.out)...), b.Param(deep.name+".bias", deep.out)
+		s.Weight, s.Bias = wide(list[i+1])
+		steps = append(steps, s)
+	}
+	return b.SeparableChain(x, weight, bias, steps, onnx.ChainOptions{Stride: list[0].stride, Before: m.pads(list[0])[0], Most: mobileMost})
 }
 
 // pads returns the zeros at the top, left, bottom and right of a convolution.
@@ -214,22 +246,23 @@ func (m MobileNet) KerasLayers() []string {
 
 // Pieces describes the prepared file, made from Keras' checkpoint: float32, kernels
 // turned to [out, in, height, width], and the batch norms folded into them in
-// double precision. A tensor is known by its layer and what it is in it; what lies
+// double precision; with [nn.Packed] kernels are packed, and the digest is the same.
+// A tensor is known by its layer and what it is in it; what lies
 // between in its name ("conv1/conv1_1/kernel:0") and the name of the dense layer
 // depend on what was built before it in the same session, and do not matter.
 //
 // Names and shapes are checked here; values are read when a piece is made. What is
 // missing, of another shape or without use is refused: the error wraps
 // [assay.ErrInvalid] and names it.
-func (m MobileNet) Pieces(src Source) ([]weights.Piece, error) {
-	if err := m.check(); err != nil {
+func (m MobileNet) Pieces(src Source, p nn.Precision) ([]weights.Piece, error) {
+	if err := m.check(p); err != nil {
 		return nil, err
 	}
 	f := kerasFit{src: src, used: map[string]bool{}, at: map[[2]string]string{}}
 	f.index()
 	var list []weights.Piece
 	for _, c := range mobileConvs() {
-		list = append(list, f.folded(c)...)
+		list = append(list, f.folded(c, p)...)
 	}
 	list = append(list, f.dense(m.Classes)...)
 	if err := f.err("MobileNet " + m.Name); err != nil {

@@ -1,17 +1,22 @@
 package backbone
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"maps"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/gemm"
 	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/onnx"
+	"github.com/gen-emerge/assay/ort"
 	"github.com/gen-emerge/assay/weights"
 )
 
@@ -134,10 +139,91 @@ func mobileNear(t *testing.T, what string, got float32, want float64) {
 	}
 }
 
+// TestNIMAPacked: the network by our own operator gives what it gives by the
+// library's, with both paddings, and the weights keep their identity.
+func TestNIMAPacked(t *testing.T) {
+	if !gemm.Supported() {
+		t.Skip("this processor cannot run packed products")
+	}
+	src := kerasFile{kerasMemory(t)}
+	x := synthetic(3, 1, 1, 3, 224, 224)
+	var shares [2][]float32
+	for i, padding := range []Padding{Keras21, TF2} {
+		m := NIMA("test", padding)
+		var results [][]float32
+		for _, p := range []nn.Precision{nn.Float32, nn.Packed} {
+			list, err := m.Pieces(src, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g, err := m.Graph(open(t, written(t, list), ""), p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			y, err := openSession(t, g, ort.SessionOptions{Threads: 1 + i}).Run(t.Context(), x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			results = append(results, y[0].Data)
+		}
+		for k, v := range results[0] {
+			if !(math.Abs(float64(v-results[1][k])) <= 5e-6) {
+				t.Errorf("%s: share %d is %g, the library's operators give %g", padding, k, results[1][k], v)
+			}
+		}
+		shares[i] = results[1]
+	}
+	plain, err := NIMA("test", TF2).Pieces(src, nn.Float32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed, err := NIMA("test", TF2).Pieces(src, nn.Packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameForms(t, packed, plain)
+	if slices.Equal(shares[0], shares[1]) {
+		t.Error("both paddings give the same shares")
+	}
+}
+
+// written returns a file of the pieces.
+func written(t *testing.T, list []weights.Piece) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "made.safetensors")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(weights.WriteSafetensors(t.Context(), f, list, nil), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// sameForms checks that the packed pieces are forms of the plain ones, so that
+// digests are the same.
+func sameForms(t *testing.T, packed, plain []weights.Piece) {
+	t.Helper()
+	if len(packed) != len(plain) {
+		t.Fatalf("%d pieces packed, %d plain", len(packed), len(plain))
+	}
+	for i, p := range packed {
+		if p.Of != nil {
+			p = *p.Of
+		}
+		a, errA := p.Make()
+		b, errB := plain[i].Make()
+		if errA != nil || errB != nil || p.Name != plain[i].Name || !bytes.Equal(a, b) {
+			t.Errorf("%s is not a form of %s", p.Name, plain[i].Name)
+		}
+	}
+}
+
 // pieceBytes makes every piece.
 func pieceBytes(t *testing.T, src Source) map[string][]float32 {
 	t.Helper()
-	pieces, err := NIMA("test", Keras21).Pieces(src)
+	pieces, err := NIMA("test", Keras21).Pieces(src, nn.Float32)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,13 +254,13 @@ func TestNIMARefuses(t *testing.T) {
 	} {
 		src := kerasMemory(t)
 		change(src)
-		if _, err := NIMA("nima", Keras21).Pieces(kerasFile{src}); !errors.Is(err, assay.ErrInvalid) || !strings.Contains(err.Error(), want) {
+		if _, err := NIMA("nima", Keras21).Pieces(kerasFile{src}, nn.Float32); !errors.Is(err, assay.ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
 	src := kerasMemory(t)
 	src["conv1_bn/conv1_bn/moving_variance:0"].Data[3] = -0.5
-	pieces, err := NIMA("nima", Keras21).Pieces(kerasFile{src})
+	pieces, err := NIMA("nima", Keras21).Pieces(kerasFile{src}, nn.Float32)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +271,7 @@ func TestNIMARefuses(t *testing.T) {
 		if _, err := m.Graph(memory{}, nn.Float32); !errors.Is(err, assay.ErrInvalid) {
 			t.Errorf("%+v: %v", m, err)
 		}
-		if _, err := m.Pieces(kerasFile{src}); !errors.Is(err, assay.ErrInvalid) {
+		if _, err := m.Pieces(kerasFile{src}, nn.Float32); !errors.Is(err, assay.ErrInvalid) {
 			t.Errorf("%+v: %v", m, err)
 		}
 	}

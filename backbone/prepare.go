@@ -1,6 +1,7 @@
 package backbone
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"strconv"
@@ -155,14 +156,57 @@ func floats(s slot, values func() ([]float32, error)) weights.Piece {
 
 // packed describes a linear weight [out, in] in the form that package gemm reads.
 func packed(s slot, values func() ([]float32, error)) weights.Piece {
-	out, in := s.shape[0], s.shape[1]
-	plain := floats(s, values)
-	return weights.Piece{Name: s.name, Shape: gemm.PackedShape(out, in), DType: "float32", Of: &plain, Make: func() ([]byte, error) {
+	return packedPiece(floats(s, values), values)
+}
+
+// packedPiece describes a weight [out, ...] in that form; all that an output sees are
+// its inputs, in their order.
+func packedPiece(plain weights.Piece, values func() ([]float32, error)) weights.Piece {
+	out, in := plain.Shape[0], volume(plain.Shape[1:])
+	return weights.Piece{Name: plain.Name, Shape: gemm.PackedShape(out, in), DType: "float32", Of: &plain, Make: func() ([]byte, error) {
 		w, err := values()
 		if err != nil {
 			return nil, err
 		}
 		return weights.Float32Bytes(gemm.Pack(w, out, in)), nil
+	}}
+}
+
+// packedWindows describes a weight [out, in, 3, 3] in the form that package gemm
+// reads for a picture whose channels lie beside each other: Winograd's if so asked.
+func packedWindows(plain weights.Piece, winograd bool) weights.Piece {
+	out, in, area := plain.Shape[0], plain.Shape[1], volume(plain.Shape[2:])
+	p := weights.Piece{Name: plain.Name, Shape: gemm.PackedShape(out, in*area), DType: "float32", Of: &plain}
+	if winograd {
+		p.Shape = gemm.WinogradShape(out, in)
+	}
+	p.Make = func() ([]byte, error) {
+		raw, err := plain.Make()
+		if err != nil {
+			return nil, err
+		}
+		w, turned := make([]float32, out*in*area), make([]float32, out*in*area)
+		for i := range w {
+			w[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+			turned[(i/(in*area)*area+i%area)*in+i/area%in] = w[i] // [out, place, in]
+		}
+		if winograd {
+			return weights.Float32Bytes(gemm.PackWinograd(w, out, in)), nil
+		}
+		return weights.Float32Bytes(gemm.Pack(turned, out, in*area)), nil
+	}
+	return p
+}
+
+// packedDeep describes the weight [channels, 1, 3, 3] of windows that see one channel
+// each in the form that package gemm reads.
+func packedDeep(plain weights.Piece, values func() ([]float32, error)) weights.Piece {
+	return weights.Piece{Name: plain.Name, Shape: gemm.DeepShape(plain.Shape[0]), DType: "float32", Of: &plain, Make: func() ([]byte, error) {
+		w, err := values()
+		if err != nil {
+			return nil, err
+		}
+		return weights.Float32Bytes(gemm.PackDeep(w)), nil
 	}}
 }
 

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/gemm"
 	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/onnx"
 	"github.com/gen-emerge/assay/weights"
@@ -132,15 +134,84 @@ func rectified(name string, shape ...int) []weights.TensorSpec {
 	}
 }
 
+// Packs reports whether [Trunk.PackedTaps] can be: all convolutions have windows of
+// 3×3, one position of zeros around the picture, and no stride, and pools halve it.
+func (t Trunk) Packs() bool {
+	for _, l := range t.layers {
+		if l.pool != 0 && l.pool != 2 || l.pool == 0 && (l.conv.Kernel != 3 || l.conv.Pad != 1 || l.conv.Stride > 1) {
+			return false
+		}
+	}
+	return true
+}
+
+// winogradMost is how many channels in times channels out a convolution has at most
+// that is taken as Winograd's: with more, its weights, which are larger, take longer
+// to come from memory than the products they save.
+const winogradMost = 256 * 512
+
+func (l trunkLayer) planes() bool { return l.conv.In == 3 }
+
+func (l trunkLayer) winograd() bool {
+	c := l.conv
+	return !l.planes() && c.In%gemm.Lanes == 0 && c.Out%gemm.Lanes == 0 && c.In*c.Out <= winogradMost
+}
+
+// PackedTaps is [Trunk.Taps] with the max-pools, of one picture [1, 3, h, w], by our
+// own operators, over a file prepared with [nn.Packed]. The channels of taps are
+// their last dimension.
+func (t Trunk) PackedTaps(b *onnx.Builder, x onnx.Value) []Tap {
+	if !t.Packs() {
+		b.Fail("%s: its convolutions cannot be packed", t.Name)
+	}
+	var taps []Tap
+	var o onnx.PackedConvOptions
+	for _, l := range t.layers {
+		if l.pool != 0 || len(taps) == len(t.taps) {
+			o.Halved = true
+			continue
+		}
+		c := l.conv
+		shape := gemm.PackedShape(c.Out, 9*c.In)
+		if l.winograd() {
+			shape = gemm.WinogradShape(c.Out, c.In)
+		}
+		o.Planes = l.planes()
+		x = b.PackedConvRelu(x, b.Param(l.name()+".weight", shape...), b.Param(l.name()+".bias", c.Out), o)
+		o = onnx.PackedConvOptions{}
+		if slices.Contains(t.taps, l.index+1) {
+			taps = append(taps, Tap{l.index + 1, c.Out, x})
+		}
+	}
+	return taps
+}
+
 // Pieces describes the prepared file of the trunk, made from torchvision's official
-// file: its features in float32 under their own names. The classifier may be
-// there; a tensor that is missing, of another shape, or without a place in the
+// file: its features in float32 under their own names, packed with [nn.Packed], which
+// leaves the digest as it is. The classifier may be there; a tensor that is missing, of another shape, or without a place in the
 // official file is refused by name, with an error that wraps [assay.ErrInvalid].
-func (t Trunk) Pieces(src Source) ([]weights.Piece, error) {
+func (t Trunk) Pieces(src Source, p nn.Precision) ([]weights.Piece, error) {
+	if p != nn.Float32 && (p != nn.Packed || !t.Packs()) {
+		return nil, fmt.Errorf("%s: precision %q, want %s: %w", t.Name, p, nn.Float32, assay.ErrInvalid)
+	}
 	if err := holds(t.Name, src, t.features(), t.behind()); err != nil {
 		return nil, err
 	}
-	return kept(t.Name, src, t.features()), nil
+	list := kept(t.Name, src, t.features())
+	for i, at := 0, 0; p == nn.Packed && i < len(t.layers); i++ {
+		l := t.layers[i]
+		switch {
+		case l.pool != 0:
+			continue
+		case l.planes():
+			values := func() ([]float32, error) { return src.Float32(l.name() + ".weight") }
+			list[at] = packedPiece(list[at], values)
+		default:
+			list[at] = packedWindows(list[at], l.winograd())
+		}
+		at += 2 // its bias stays
+	}
+	return list, nil
 }
 
 // holds checks that a checkpoint has every tensor of want in its shape, and no

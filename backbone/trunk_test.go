@@ -98,7 +98,7 @@ func TestTrunkSmallest(t *testing.T) {
 func TestTrunkPieces(t *testing.T) {
 	trunk := AlexNet()
 	official := outlined(trunk.Inventory())
-	pieces, err := trunk.Pieces(official)
+	pieces, err := trunk.Pieces(official, nn.Float32)
 	if err != nil || len(pieces) != 10 || pieces[0].Name != "features.0.weight" {
 		t.Fatalf("%d pieces, %v", len(pieces), err)
 	}
@@ -109,7 +109,7 @@ func TestTrunkPieces(t *testing.T) {
 		}
 	}
 	bare := outlined(trunk.features())
-	if _, err := trunk.Pieces(bare); err != nil {
+	if _, err := trunk.Pieces(bare, nn.Float32); err != nil {
 		t.Errorf("without a classifier: %v", err)
 	}
 	for _, c := range []struct {
@@ -124,7 +124,7 @@ func TestTrunkPieces(t *testing.T) {
 	} {
 		o := maps.Clone(official)
 		c.spoil(o)
-		_, err := trunk.Pieces(o)
+		_, err := trunk.Pieces(o, nn.Float32)
 		if !errors.Is(err, assay.ErrInvalid) {
 			t.Errorf("%s: %v", c.what, err)
 		}

@@ -22,6 +22,28 @@ func (u UnitDistance) Apply(y, f, g []float32, threads int) error {
 	return machine().unitDistance(u, y, f, g, threads)
 }
 
+// ApplyRows computes y [n] of f and g [n, channels], whose channels lie beside each
+// other and are a multiple of [Lanes], on up to threads threads. Sums over channels
+// are those of every Lanes-th, added up by halves: not to the bit what Apply gives.
+func (u UnitDistance) ApplyRows(y, f, g []float32, threads int) error {
+	return machine().unitRows(u, y, f, g, threads)
+}
+
+func (mc *kernel) unitRows(u UnitDistance, y, f, g []float32, threads int) error {
+	n, c := len(y), len(u.Weight)
+	if c == 0 || c%Lanes != 0 || len(f) != n*c || len(g) != len(f) {
+		return fmt.Errorf("unit distance: %d and %d numbers for %d positions of %d channels, want a multiple of %d: %w",
+			len(f), len(g), n, c, Lanes, assay.ErrInvalid)
+	}
+	if mc == nil {
+		return fmt.Errorf("unit distance: %w", unsupported)
+	}
+	if n > 0 {
+		shared(n, threads, func(first, last int) { mc.rowDistances(u, y[first:last], f[first*c:last*c], g[first*c:last*c]) })
+	}
+	return nil
+}
+
 // positions are looked at together: their features stay in the second cache.
 const positions = 512
 

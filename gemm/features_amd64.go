@@ -27,3 +27,13 @@ func (*kernel) apart(acc, f, g, p, q []float32, w float32) {
 	n *= narrow
 	apartOf(acc[n:], f[n:], g[n:], p[n:], q[n:], w)
 }
+
+//go:noescape
+func rows256(y, a, b, weight *float32, n, channels int, eps float32)
+
+// rowDistances computes the distances of positions whose channels lie beside each other.
+func (*kernel) rowDistances(u UnitDistance, y, f, g []float32) {
+	if len(y) > 0 {
+		rows256(&y[0], &f[0], &g[0], &u.Weight[0], len(y), len(u.Weight), u.Eps)
+	}
+}

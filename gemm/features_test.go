@@ -51,6 +51,71 @@ func TestUnitDistance(t *testing.T) {
 	}
 }
 
+// TestUnitDistanceRows does so for positions whose channels lie beside each other.
+func TestUnitDistanceRows(t *testing.T) {
+	for name, mc := range kernels(t) {
+		r := rand.New(rand.NewPCG(7, 8))
+		for _, c := range []struct{ channels, n int }{{16, 1}, {64, 7}, {48, 100}, {512, 9}} {
+			u := UnitDistance{Weight: numbers(r, c.channels), Eps: 1e-10}
+			for i, w := range u.Weight {
+				u.Weight[i] = w * w
+			}
+			f, g := numbers(r, c.channels*c.n), numbers(r, c.channels*c.n)
+			clear(f[(c.n-1)*c.channels:])            // the last position has no features
+			copy(f[:c.channels], g[:c.channels*c.n]) // the first is equal
+			turned := func(x []float32) []float32 {
+				out := make([]float32, len(x))
+				for i, v := range x {
+					out[i%c.channels*c.n+i/c.channels] = v
+				}
+				return out
+			}
+			for _, threads := range []int{1, 3} {
+				y := make([]float32, c.n)
+				if err := mc.unitRows(u, y, f, g, threads); err != nil {
+					t.Fatal(err)
+				}
+				for i, v := range y {
+					want := rowDistance(u, f[i*c.channels:][:c.channels], g[i*c.channels:][:c.channels])
+					if math.Float32bits(v) != math.Float32bits(want) {
+						t.Fatalf("%s, %d channels, %d threads: position %d is %b, want %b", name, c.channels, threads, i, v, want)
+					}
+					if exact := exactUnitDistance(u, turned(f), turned(g), c.n, i); math.Abs(float64(v)-exact) > 1e-5*(1+exact) {
+						t.Fatalf("%d channels: position %d is %g, exactly %g", c.channels, i, v, exact)
+					}
+				}
+				if c.n > 1 && y[0] != 0 {
+					t.Errorf("%s: a position is %g from itself", name, y[0])
+				}
+			}
+		}
+	}
+}
+
+// rowDistance is the reference, bit for bit.
+func rowDistance(u UnitDistance, f, g []float32) float32 {
+	sum := func(term func(i int) float32) float32 {
+		var lanes [Lanes]float32
+		for i := range f {
+			lanes[i%Lanes] += term(i)
+		}
+		for n := Lanes / 2; n > 0; n /= 2 {
+			for i := range n {
+				lanes[i] += lanes[i+n]
+			}
+		}
+		return lanes[0]
+	}
+	inverse := func(x []float32) float32 {
+		return 1 / (float32(math.Sqrt(float64(sum(func(i int) float32 { return float32(x[i] * x[i]) })))) + u.Eps)
+	}
+	p, q := inverse(f), inverse(g)
+	return sum(func(i int) float32 {
+		d := float32(f[i]*p) - float32(g[i]*q)
+		return float32(float32(d*d) * u.Weight[i])
+	})
+}
+
 // unitDistanceOf is the reference, bit for bit.
 func unitDistanceOf(u UnitDistance, f, g []float32, n int) []float32 {
 	inverse := func(x []float32) []float32 {
@@ -91,6 +156,9 @@ func TestUnitDistanceRefuses(t *testing.T) {
 	for name, u := range map[string]UnitDistance{"no channel": {}, "two channels": {Weight: make([]float32, 2)}} {
 		if err := u.Apply(make([]float32, 3), make([]float32, 3), make([]float32, 3), 1); !errors.Is(err, assay.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
+		}
+		if err := u.ApplyRows(make([]float32, 3), make([]float32, 6), make([]float32, 6), 1); !errors.Is(err, assay.ErrInvalid) {
+			t.Errorf("rows, %s: %v", name, err)
 		}
 	}
 }

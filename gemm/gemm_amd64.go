@@ -26,7 +26,7 @@ func (mc *kernel) run(t *tile) {
 // fetched meanwhile. Distances are in bytes.
 type tile struct {
 	rows, cols int
-	k          int            // inputs that are added
+	k          int            // inputs that are added at every tap
 	x          unsafe.Pointer // [rows, k]
 	xRow       int            // from one row of x to the next
 	panel      unsafe.Pointer // [k, Panel], from the first column of the tile
@@ -36,8 +36,16 @@ type tile struct {
 	yRow       int
 	near       uintptr // results of the next tile, to the first cache
 	far        uintptr // of the next panel, to the second cache
-	pace       int     // bytes of that for every 4 inputs
+	pace       int     // bytes of that for every 2 inputs
+
+	taps   unsafe.Pointer // where x is for the k inputs after these, and so on
+	more   int            // of them
+	clip   int            // 1: results are moved between the bounds; 0: they are left
+	lo, hi float32
 }
+
+// bound makes the tile move its results between 0 and most.
+func (t *tile) bound(most float32) { t.clip, t.hi = 1, most }
 
 //go:noescape
 func tile512(t *tile)
@@ -121,19 +129,26 @@ type product struct {
 	bias         []float32 // [out]
 	y            []float32 // [rows, out], rows that are yRow numbers apart
 	yRow         int
+	most         float32  // results are moved between 0 and most; 0: they are left
+	after        *float32 // the weights of the product that comes next; nil where that is not known
 }
 
 // panel computes the columns of panel p.
 func (mc *kernel) panel(pr *product, p int) {
-	const size = 4 // bytes of a number
 	weights := pr.w[(p*pr.depth+pr.k0)*Panel:]
-	next := min((p+1)*pr.depth+pr.k0, len(pr.w)/Panel-pr.k) * Panel
-	t := tile{k: pr.k, xRow: pr.xRow * size, yRow: pr.yRow * size, far: uintptr(unsafe.Pointer(&pr.w[next]))}
+	next := pr.after
+	if n := ((p+1)*pr.depth + pr.k0) * Panel; n < len(pr.w) || next == nil {
+		next = &pr.w[min(n, len(pr.w)-pr.k*Panel)]
+	}
+	t := tile{k: pr.k, xRow: pr.xRow * size, yRow: pr.yRow * size, far: uintptr(unsafe.Pointer(next))}
+	if pr.most > 0 {
+		t.bound(pr.most)
+	}
 	tiles := parts(pr.rows, mc.rows)
 	// The next panel is fetched evenly while this one is used: all at once would
 	// take up the buffers that bring x and this panel from the second cache.
 	calls := tiles * parts(min(Panel, pr.out-p*Panel), mc.cols)
-	t.pace = min(64, parts(4*Panel*size, calls))
+	t.pace = min(64, parts(2*Panel*size, calls))
 	for i := range tiles {
 		r0, r1 := part(pr.rows, mc.rows, i)
 		for c := 0; c < Panel && p*Panel+c < pr.out; c += mc.cols {
@@ -151,7 +166,7 @@ func (mc *kernel) panel(pr *product, p int) {
 				t.near = uintptr(unsafe.Pointer(&pr.y[0])) + uintptr((p+1)*Panel*size)
 			}
 			mc.run(&t)
-			t.far += uintptr(pr.k / 4 * t.pace)
+			t.far += uintptr(pr.k / 4 * 2 * t.pace)
 		}
 	}
 }
@@ -165,7 +180,7 @@ func gelu256(y *float32, rows, row, cols int)
 // quickGELU applies the function to the columns of panel p, which have just been
 // computed.
 func (mc *kernel) quickGELU(pr *product, p int) {
-	const size, half = 4, 8
+	const half = 8
 	cols := min(Panel, pr.out-p*Panel)
 	y := pr.y[p*Panel:]
 	if mc.wide {

@@ -21,6 +21,7 @@ GLOBL lanes<>(SB), RODATA, $128
 
 #define LINE(d) VMOVUPS d(BX), Y12; VMOVUPS (d+32)(BX), Y13
 #define MUL(a, lo, hi) VBROADCASTSS a, Y14; VFMADD231PS Y12, Y14, lo; VFMADD231PS Y13, Y14, hi
+#define CLIP(lo, hi) VMAXPS lo, Y12, lo; VMAXPS hi, Y12, hi; VMINPS lo, Y13, lo; VMINPS hi, Y13, hi
 #define LANES VMOVUPS (R14), Y12; VMOVUPS 32(R14), Y13
 #define IN(lo, hi) VMASKMOVPS (SI), Y12, lo; VMASKMOVPS 32(SI), Y13, hi; ADDQ DI, SI
 #define OUT(lo, hi) VMASKMOVPS lo, Y12, (R11); VMASKMOVPS hi, Y13, 32(R11); ADDQ R12, R11
@@ -49,16 +50,29 @@ GLOBL lanes<>(SB), RODATA, $128
 #define OUT5 OUT4; OUT(Y8, Y9)
 #define OUT6 OUT5; OUT(Y10, Y11)
 
-// ROWS is the tile of so many rows: four k at a time, then one at a time.
-#define ROWS(IN, STEP, OUT, four, rest, one, end) \
+// CLIPn moves the sums of n rows between Y12 and Y13. What is not a number stays.
+#define CLIP1 CLIP(Y0, Y1)
+#define CLIP2 CLIP1; CLIP(Y2, Y3)
+#define CLIP3 CLIP2; CLIP(Y4, Y5)
+#define CLIP4 CLIP3; CLIP(Y6, Y7)
+#define CLIP5 CLIP4; CLIP(Y8, Y9)
+#define CLIP6 CLIP5; CLIP(Y10, Y11)
+
+// ROWS is the tile of so many rows: for every tap, four k at a time, then one at
+// a time.
+#define ROWS(IN, STEP, CLIP, OUT, tap, four, rest, one, next, end, store) \
 	IN; \
 	MOVQ t+0(FP), R15; \
+	MOVQ tile_taps(R15), SI; \
+	MOVQ tile_more(R15), DI; \
 	MOVQ tile_pace(R15), R15; \
+tap: \
 	SUBQ $4, CX; \
 	JLT rest; \
 four: \
 	PREFETCHT1 (R13); \
-	ADDQ R15, R13; \
+	PREFETCHT1 (R13)(R15*1); \
+	LEAQ (R13)(R15*2), R13; \
 	LINE(0); STEP(0); \
 	LINE(128); STEP(4); \
 	LINE(256); STEP(8); \
@@ -69,14 +83,29 @@ four: \
 	JGE four; \
 rest: \
 	ADDQ $4, CX; \
-	JLE end; \
+	JLE next; \
 one: \
 	LINE(0); STEP(0); \
 	ADDQ $4, AX; \
 	ADDQ $128, BX; \
 	SUBQ $1, CX; \
 	JNZ one; \
+next: \
+	SUBQ $1, DI; \
+	JLT end; \
+	MOVQ (SI), AX; \
+	ADDQ $8, SI; \
+	MOVQ t+0(FP), CX; \
+	MOVQ tile_k(CX), CX; \
+	JMP tap; \
 end: \
+	MOVQ t+0(FP), R15; \
+	CMPQ tile_clip(R15), $0; \
+	JEQ store; \
+	VBROADCASTSS tile_lo(R15), Y12; \
+	VBROADCASTSS tile_hi(R15), Y13; \
+	CLIP; \
+store: \
 	LANES; \
 	OUT; \
 	VZEROUPPER; \
@@ -112,14 +141,14 @@ TEXT ·tile256(SB), NOSPLIT, $0-8
 	JEQ rows3
 	CMPQ R15, $2
 	JEQ rows2
-	ROWS(IN1, STEP1, OUT1, four1, rest1, one1, end1)
+	ROWS(IN1, STEP1, CLIP1, OUT1, tap1, four1, rest1, one1, next1, end1, store1)
 rows2:
-	ROWS(IN2, STEP2, OUT2, four2, rest2, one2, end2)
+	ROWS(IN2, STEP2, CLIP2, OUT2, tap2, four2, rest2, one2, next2, end2, store2)
 rows3:
-	ROWS(IN3, STEP3, OUT3, four3, rest3, one3, end3)
+	ROWS(IN3, STEP3, CLIP3, OUT3, tap3, four3, rest3, one3, next3, end3, store3)
 rows4:
-	ROWS(IN4, STEP4, OUT4, four4, rest4, one4, end4)
+	ROWS(IN4, STEP4, CLIP4, OUT4, tap4, four4, rest4, one4, next4, end4, store4)
 rows5:
-	ROWS(IN5, STEP5, OUT5, four5, rest5, one5, end5)
+	ROWS(IN5, STEP5, CLIP5, OUT5, tap5, four5, rest5, one5, next5, end5, store5)
 rows6:
-	ROWS(IN6, STEP6, OUT6, four6, rest6, one6, end6)
+	ROWS(IN6, STEP6, CLIP6, OUT6, tap6, four6, rest6, one6, next6, end6, store6)

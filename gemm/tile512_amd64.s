@@ -11,6 +11,7 @@
 //	Z28, Z29    the panel's 32 weights for this k
 //	Z30         a number of x
 //	K1, K2      which columns there are
+//	SI, DI      where the next taps are, and how many; before, what the sums begin with
 
 #include "go_asm.h"
 #include "textflag.h"
@@ -19,6 +20,7 @@
 #define MUL(a, lo, hi) VBROADCASTSS a, Z30; VFMADD231PS Z28, Z30, lo; VFMADD231PS Z29, Z30, hi
 #define IN(lo, hi) VMOVUPS.Z (SI), K1, lo; VMOVUPS.Z 64(SI), K2, hi; ADDQ DI, SI
 #define OUT(lo, hi) VMOVUPS lo, K1, (R11); VMOVUPS hi, K2, 64(R11); ADDQ R12, R11
+#define CLIP(lo, hi) VMAXPS lo, Z28, lo; VMAXPS hi, Z28, hi; VMINPS lo, Z29, lo; VMINPS hi, Z29, hi
 #define NEAR PREFETCHT0 (R15); PREFETCHT0 64(R15); ADDQ R12, R15
 
 // STEPn multiplies and adds for n rows, d bytes after the present k.
@@ -69,6 +71,22 @@
 #define OUT13 OUT12; OUT(Z24, Z25)
 #define OUT14 OUT13; OUT(Z26, Z27)
 
+// CLIPn moves the sums of n rows between Z28 and Z29. What is not a number stays.
+#define CLIP1 CLIP(Z0, Z1)
+#define CLIP2 CLIP1; CLIP(Z2, Z3)
+#define CLIP3 CLIP2; CLIP(Z4, Z5)
+#define CLIP4 CLIP3; CLIP(Z6, Z7)
+#define CLIP5 CLIP4; CLIP(Z8, Z9)
+#define CLIP6 CLIP5; CLIP(Z10, Z11)
+#define CLIP7 CLIP6; CLIP(Z12, Z13)
+#define CLIP8 CLIP7; CLIP(Z14, Z15)
+#define CLIP9 CLIP8; CLIP(Z16, Z17)
+#define CLIP10 CLIP9; CLIP(Z18, Z19)
+#define CLIP11 CLIP10; CLIP(Z20, Z21)
+#define CLIP12 CLIP11; CLIP(Z22, Z23)
+#define CLIP13 CLIP12; CLIP(Z24, Z25)
+#define CLIP14 CLIP13; CLIP(Z26, Z27)
+
 // NEARn fetches n rows of the next tile's results into the nearest cache.
 #define NEAR1 NEAR
 #define NEAR2 NEAR1; NEAR
@@ -85,17 +103,22 @@
 #define NEAR13 NEAR12; NEAR
 #define NEAR14 NEAR13; NEAR
 
-// ROWS is the tile of so many rows: four k at a time, then one at a time.
-#define ROWS(IN, NEAR, STEP, OUT, four, rest, one, end) \
+// ROWS is the tile of so many rows: for every tap, four k at a time, then one at
+// a time.
+#define ROWS(IN, NEAR, STEP, CLIP, OUT, tap, four, rest, one, next, end, store) \
 	IN; \
 	NEAR; \
 	MOVQ t+0(FP), R14; \
+	MOVQ tile_taps(R14), SI; \
+	MOVQ tile_more(R14), DI; \
 	MOVQ tile_pace(R14), R14; \
+tap: \
 	SUBQ $4, CX; \
 	JLT rest; \
 four: \
 	PREFETCHT1 (R13); \
-	ADDQ R14, R13; \
+	PREFETCHT1 (R13)(R14*1); \
+	LEAQ (R13)(R14*2), R13; \
 	LINE(0); STEP(0); \
 	LINE(128); STEP(4); \
 	LINE(256); STEP(8); \
@@ -107,7 +130,7 @@ four: \
 	JGE four; \
 rest: \
 	ADDQ $4, CX; \
-	JLE end; \
+	JLE next; \
 one: \
 	LINE(0); STEP(0); \
 	ADDQ $4, AX; \
@@ -115,7 +138,24 @@ one: \
 	ADDQ $128, BX; \
 	SUBQ $1, CX; \
 	JNZ one; \
+next: \
+	SUBQ $1, DI; \
+	JLT end; \
+	MOVQ (SI), AX; \
+	ADDQ $8, SI; \
+	LEAQ (AX)(R9*1), DX; \
+	LEAQ (DX)(R8*4), DX; \
+	MOVQ t+0(FP), CX; \
+	MOVQ tile_k(CX), CX; \
+	JMP tap; \
 end: \
+	MOVQ t+0(FP), R14; \
+	CMPQ tile_clip(R14), $0; \
+	JEQ store; \
+	VBROADCASTSS tile_lo(R14), Z28; \
+	VBROADCASTSS tile_hi(R14), Z29; \
+	CLIP; \
+store: \
 	OUT; \
 	VZEROUPPER; \
 	RET
@@ -171,30 +211,30 @@ TEXT ·tile512(SB), NOSPLIT, $0-8
 	JEQ rows3
 	CMPQ R14, $2
 	JEQ rows2
-	ROWS(IN1, NEAR1, STEP1, OUT1, four1, rest1, one1, end1)
+	ROWS(IN1, NEAR1, STEP1, CLIP1, OUT1, tap1, four1, rest1, one1, next1, end1, store1)
 rows2:
-	ROWS(IN2, NEAR2, STEP2, OUT2, four2, rest2, one2, end2)
+	ROWS(IN2, NEAR2, STEP2, CLIP2, OUT2, tap2, four2, rest2, one2, next2, end2, store2)
 rows3:
-	ROWS(IN3, NEAR3, STEP3, OUT3, four3, rest3, one3, end3)
+	ROWS(IN3, NEAR3, STEP3, CLIP3, OUT3, tap3, four3, rest3, one3, next3, end3, store3)
 rows4:
-	ROWS(IN4, NEAR4, STEP4, OUT4, four4, rest4, one4, end4)
+	ROWS(IN4, NEAR4, STEP4, CLIP4, OUT4, tap4, four4, rest4, one4, next4, end4, store4)
 rows5:
-	ROWS(IN5, NEAR5, STEP5, OUT5, four5, rest5, one5, end5)
+	ROWS(IN5, NEAR5, STEP5, CLIP5, OUT5, tap5, four5, rest5, one5, next5, end5, store5)
 rows6:
-	ROWS(IN6, NEAR6, STEP6, OUT6, four6, rest6, one6, end6)
+	ROWS(IN6, NEAR6, STEP6, CLIP6, OUT6, tap6, four6, rest6, one6, next6, end6, store6)
 rows7:
-	ROWS(IN7, NEAR7, STEP7, OUT7, four7, rest7, one7, end7)
+	ROWS(IN7, NEAR7, STEP7, CLIP7, OUT7, tap7, four7, rest7, one7, next7, end7, store7)
 rows8:
-	ROWS(IN8, NEAR8, STEP8, OUT8, four8, rest8, one8, end8)
+	ROWS(IN8, NEAR8, STEP8, CLIP8, OUT8, tap8, four8, rest8, one8, next8, end8, store8)
 rows9:
-	ROWS(IN9, NEAR9, STEP9, OUT9, four9, rest9, one9, end9)
+	ROWS(IN9, NEAR9, STEP9, CLIP9, OUT9, tap9, four9, rest9, one9, next9, end9, store9)
 rows10:
-	ROWS(IN10, NEAR10, STEP10, OUT10, four10, rest10, one10, end10)
+	ROWS(IN10, NEAR10, STEP10, CLIP10, OUT10, tap10, four10, rest10, one10, next10, end10, store10)
 rows11:
-	ROWS(IN11, NEAR11, STEP11, OUT11, four11, rest11, one11, end11)
+	ROWS(IN11, NEAR11, STEP11, CLIP11, OUT11, tap11, four11, rest11, one11, next11, end11, store11)
 rows12:
-	ROWS(IN12, NEAR12, STEP12, OUT12, four12, rest12, one12, end12)
+	ROWS(IN12, NEAR12, STEP12, CLIP12, OUT12, tap12, four12, rest12, one12, next12, end12, store12)
 rows13:
-	ROWS(IN13, NEAR13, STEP13, OUT13, four13, rest13, one13, end13)
+	ROWS(IN13, NEAR13, STEP13, CLIP13, OUT13, tap13, four13, rest13, one13, next13, end13, store13)
 rows14:
-	ROWS(IN14, NEAR14, STEP14, OUT14, four14, rest14, one14, end14)
+	ROWS(IN14, NEAR14, STEP14, CLIP14, OUT14, tap14, four14, rest14, one14, next14, end14, store14)

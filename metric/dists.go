@@ -8,6 +8,7 @@ import (
 
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/backbone"
+	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/onnx"
 	"github.com/gen-emerge/assay/pixel"
 	"github.com/gen-emerge/assay/weights"
@@ -65,7 +66,7 @@ type dists struct {
 }
 
 func openDISTS(ctx context.Context, s *stand, short int) error {
-	done, err := s.trunk(ctx, backbone.VGG16(), vgg16Model)
+	done, err := s.trunk(ctx, backbone.VGG16(), vgg16Model, nn.Float32)
 	if err != nil {
 		return err
 	}

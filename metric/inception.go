@@ -2,6 +2,7 @@ package metric
 
 import (
 	"github.com/gen-emerge/assay/backbone"
+	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/weights"
 )
 
@@ -12,7 +13,7 @@ const inceptionModel = "inception-fid"
 func inceptionRow(name string, tap backbone.InceptionTap, prep preparation) towerRow {
 	net := backbone.Inception{Tap: tap}
 	return towerRow{name: name, models: []string{inceptionModel}, net: net, part: string(tap), zero: true, prep: prep,
-		pieces: func(open *officialFiles) ([]weights.Piece, error) {
+		pieces: func(open *officialFiles, _ nn.Precision) ([]weights.Piece, error) {
 			c, err := open.checkpoint(inceptionModel, "")
 			if err != nil {
 				return nil, err

@@ -149,7 +149,7 @@ func partRow(name, model, part string, factor float32) towerRow {
 		prep: preparation{text: "as they are", key: "raw", std: same3(1), cut: func(img *pixel.Image) (cutting, error) {
 			return cutting{planes: img.CHWLevels()}, nil
 		}},
-		pieces: func(open *officialFiles) ([]weights.Piece, error) {
+		pieces: func(open *officialFiles, _ nn.Precision) ([]weights.Piece, error) {
 			if _, err := open.checkpoint(model, ""); err != nil {
 				return nil, err
 			}

@@ -71,14 +71,17 @@ func (l lpips) compare(ctx context.Context, a, b *Picture) (out []onnx.Tensor, x
 // lpipsGraph builds the whole metric as one graph: a pair of images [2, 3, h, w]
 // with samples in [−1, 1] gives its distance [] and, for every layer that is
 // compared, how much each of its positions contributes, [1, 1, h', w'].
-// With own, the comparison is one operator of [onnx.OwnDomain].
-func lpipsGraph(w onnx.Weights, net lpipsNet, side int, own bool) (*onnx.Model, error) {
+func lpipsGraph(w onnx.Weights, net lpipsNet, side int, by lpipsBuild) (*onnx.Model, error) {
 	b := onnx.NewBuilder(w)
 	if side == 0 {
 		side = onnx.Dynamic
 	}
 	x := b.Input("pair", 2, 3, side, side)
-	first, second := net.features(b, b.Slice(x, 0, 0, 1)), net.features(b, b.Slice(x, 0, 1, 2))
+	features := net.features
+	if by == lpipsPacked {
+		features = trunkFeatures(net.trunk.PackedTaps)
+	}
+	first, second := features(b, b.Slice(x, 0, 0, 1)), features(b, b.Slice(x, 0, 1, 2))
 	total := b.Scalar(0)
 	var maps []onnx.Value
 	for i := range min(len(first), len(second)) { // one is empty after a mistake
@@ -87,7 +90,7 @@ func lpipsGraph(w onnx.Weights, net lpipsNet, side int, own bool) (*onnx.Model, 
 		if err := notNegative(b, w, name); err != nil {
 			return nil, err
 		}
-		m := unitsApart(b, first[i].Value, second[i].Value, head, own)
+		m := unitsApart(b, first[i].Value, second[i].Value, head, by)
 		total = b.Add(total, b.ReduceMean(m, false, 0, 1, 2, 3))
 		maps = append(maps, m)
 	}
@@ -98,9 +101,21 @@ func lpipsGraph(w onnx.Weights, net lpipsNet, side int, own bool) (*onnx.Model, 
 	return b.Build()
 }
 
+// A lpipsBuild says which parts of the graph are operators of [onnx.OwnDomain].
+type lpipsBuild int
+
+const (
+	lpipsOperators lpipsBuild = iota // none
+	lpipsCompared                    // the comparison
+	lpipsPacked                      // and the network
+)
+
 // unitsApart adds how much every position of two feature maps contributes, [1, 1, h', w'].
-func unitsApart(b *onnx.Builder, f, g, head onnx.Value, own bool) onnx.Value {
-	if own {
+func unitsApart(b *onnx.Builder, f, g, head onnx.Value, by lpipsBuild) onnx.Value {
+	switch by {
+	case lpipsPacked:
+		return b.UnitDistanceRows(f, g, head, lpipsEps)
+	case lpipsCompared:
 		return b.UnitDistance(f, g, head, lpipsEps)
 	}
 	unit := func(x onnx.Value) onnx.Value {
@@ -131,11 +146,11 @@ func squeezeFeatures(b *onnx.Builder, x onnx.Value) []backbone.Tap {
 
 // trunkFeatures adds one of torchvision's networks. The authors scale samples in
 // [−1, 1] by these constants, which is ImageNet's mean and standard deviation.
-func trunkFeatures(t backbone.Trunk) func(*onnx.Builder, onnx.Value) []backbone.Tap {
+func trunkFeatures(taps func(*onnx.Builder, onnx.Value) []backbone.Tap) func(*onnx.Builder, onnx.Value) []backbone.Tap {
 	return func(b *onnx.Builder, x onnx.Value) []backbone.Tap {
 		x = b.Sub(x, b.Const([]int{1, 3, 1, 1}, -.030, -.088, -.188))
 		x = b.Div(x, b.Const([]int{1, 3, 1, 1}, .458, .448, .450))
-		return t.Taps(b, x, nil)
+		return taps(b, x)
 	}
 }
 

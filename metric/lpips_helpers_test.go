@@ -126,7 +126,7 @@ func (c changed) Bytes(name string) ([]byte, error) {
 // openLPIPSRunner returns the metric's graph, to be run on float images.
 func openLPIPSRunner(t testing.TB) Runner {
 	t.Helper()
-	m, err := lpipsGraph(openLPIPSWeights(t), lpipsSqueezeNet, 0, false)
+	m, err := lpipsGraph(openLPIPSWeights(t), lpipsSqueezeNet, 0, lpipsOperators)
 	if err != nil {
 		t.Fatal(err)
 	}

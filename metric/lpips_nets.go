@@ -7,6 +7,7 @@ import (
 
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/backbone"
+	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/onnx"
 	"github.com/gen-emerge/assay/weights"
 )
@@ -42,7 +43,8 @@ var lpipsSqueezeNet = lpipsNet{name: "squeeze", title: "SqueezeNet 1.1", minSide
 // lpipsNets lists the networks whose heads come apart.
 func lpipsNets() []lpipsNet {
 	row := func(name, title, model string, t backbone.Trunk, maxPixels int, agreement string) lpipsNet {
-		return lpipsNet{name: name, title: title, minSide: t.MinSide, features: trunkFeatures(t), trunk: t, model: model,
+		pooled := func(b *onnx.Builder, x onnx.Value) []backbone.Tap { return t.Taps(b, x, nil) }
+		return lpipsNet{name: name, title: title, minSide: t.MinSide, features: trunkFeatures(pooled), trunk: t, model: model,
 			heads: "lpips-" + name + "-heads", maxPixels: maxPixels, agreement: agreement}
 	}
 	const parity = "the authors' lpips 0.1.4 with its own heads on a synthetic checkpoint of the network, odd sizes and maps included: within 1e-5"
@@ -121,7 +123,7 @@ func OpenLPIPSSqueezeAt(ctx context.Context, w onnx.Weights, checkpoint string, 
 	if e == nil {
 		return nil, fmt.Errorf("%s needs an engine to run its graph: %w", spec.Name, assay.ErrUnavailable)
 	}
-	m, err := lpipsGraph(w, lpipsSqueezeNet, side, false)
+	m, err := lpipsGraph(w, lpipsSqueezeNet, side, lpipsOperators)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", spec.Name, err)
 	}
@@ -144,7 +146,11 @@ func lpipsPairs() []towerInstrument {
 }
 
 func (n lpipsNet) open(ctx context.Context, s *stand) error {
-	done, err := s.trunk(ctx, n.trunk, n.model)
+	own, precision := s.towers.packed(), nn.Float32
+	if own != "" && n.trunk.Packs() {
+		precision = nn.Packed
+	}
+	done, err := s.trunk(ctx, n.trunk, n.model, precision)
 	if err != nil {
 		return err
 	}
@@ -158,14 +164,20 @@ func (n lpipsNet) open(ctx context.Context, s *stand) error {
 			return fmt.Errorf("model %s: %w", n.heads, err)
 		}
 	}
-	own := s.towers.packed()
+	build := lpipsOperators
+	switch {
+	case precision == nn.Packed:
+		build = lpipsPacked
+	case own != "":
+		build = lpipsCompared
+	}
 	run, err := s.graph(done, "lpips "+own, func(w onnx.Weights) (*onnx.Model, error) {
-		return lpipsGraph(joint{w, heads}, n, 0, own != "")
+		return lpipsGraph(joint{w, heads}, n, 0, build)
 	})
 	if err != nil {
 		return err
 	}
-	if own != "" {
+	if own != "" && precision == nn.Float32 {
 		s.in.Runtime += ", " + own
 	}
 	lpips{s.in.Spec, 0, run}.fit(s.in)

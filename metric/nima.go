@@ -7,6 +7,7 @@ import (
 
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/backbone"
+	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/pixel"
 	"github.com/gen-emerge/assay/weights"
 )
@@ -62,13 +63,13 @@ func nimas() []towerInstrument {
 func nimaRow(name string, p backbone.Padding) towerRow {
 	net := backbone.NIMA(name, p)
 	return towerRow{
-		name: name, models: []string{name}, net: net, prep: nimaPreparation(p),
-		pieces: func(open *officialFiles) ([]weights.Piece, error) {
+		name: name, models: []string{name}, net: net, packs: true, prep: nimaPreparation(p),
+		pieces: func(open *officialFiles, precision nn.Precision) ([]weights.Piece, error) {
 			c, err := open.checkpoint(name, "")
 			if err != nil {
 				return nil, err
 			}
-			return net.Pieces(c)
+			return net.Pieces(c, precision)
 		},
 	}
 }
@@ -101,10 +102,10 @@ func kerasPlanes(img *pixel.Image) []float32 {
 	}
 	n := img.Width * img.Height
 	out := make([]float32, 3*n)
-	for i := range n {
-		for c := range 3 {
-			out[c*n+i] = level[img.Pix[3*i+c]]
-		}
+	red, green, blue := out[:n], out[n:][:n], out[2*n:][:n]
+	for i := range red {
+		p := (*[3]uint8)(img.Pix[3*i:])
+		red[i], green[i], blue[i] = level[p[0]], level[p[1]], level[p[2]]
 	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/backbone"
+	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/onnx"
 	"github.com/gen-emerge/assay/pixel"
 	"github.com/gen-emerge/assay/weights"
@@ -20,22 +21,29 @@ const trunkRecipe = 1
 
 // trunk prepares the convolutional part of one of torchvision's networks, which
 // several instruments share on disk, and makes it a part of the instrument.
-func (s *stand) trunk(ctx context.Context, t backbone.Trunk, model string) (weights.Prepared, error) {
+func (s *stand) trunk(ctx context.Context, t backbone.Trunk, model string, p nn.Precision) (weights.Prepared, error) {
+	name := "features"
+	if p != nn.Float32 {
+		name += "-" + string(p)
+	}
 	var open officialFiles
-	done, err := s.towers.models.Prepare(ctx, []string{model}, "features", trunkRecipe,
+	done, err := s.towers.models.Prepare(ctx, []string{model}, name, trunkRecipe,
 		func(files map[string]map[string]string) ([]weights.Piece, error) {
 			open.files = files
 			c, err := open.checkpoint(model, "")
 			if err != nil {
 				return nil, err
 			}
-			return t.Pieces(c)
+			return t.Pieces(c, p)
 		})
 	if err = errors.Join(err, open.close()); err != nil {
 		return done, fmt.Errorf("model %s: %w", model, err)
 	}
 	s.add("trunk "+t.Name, done.Digest, done.Synthetic)
 	s.in.Runtime = s.towers.engine.Name() // in float32, whatever the towers' precision
+	if p == nn.Packed {
+		s.in.Runtime = s.towers.convolves()
+	}
 	return done, nil
 }
 

@@ -23,7 +23,8 @@ type cutting struct {
 	planes []float32 // [3, h, w] in about [0, 1], instead of image
 }
 
-// tensor returns the planar float32 tensor [1, 3, h, w] of p.
+// tensor returns the planar float32 tensor [1, 3, h, w] of p, which callers must not
+// change.
 func (prep preparation) tensor(ctx context.Context, p *Picture) ([]float32, error) {
 	c, err := p.cuttings.get(ctx, prep.key, func(context.Context) (cutting, error) { return prep.cut(p.Image) })
 	if err != nil {
@@ -31,6 +32,9 @@ func (prep preparation) tensor(ctx context.Context, p *Picture) ([]float32, erro
 	}
 	if c.image != nil {
 		return c.image.CHW(prep.mean, prep.std), nil
+	}
+	if prep.mean == [3]float32{} && prep.std == [3]float32{1, 1, 1} {
+		return c.planes, nil
 	}
 	return pixel.Normalize(c.planes, prep.mean, prep.std), nil
 }

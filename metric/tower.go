@@ -73,7 +73,7 @@ func (v *vision) usable(e []float32, want int) error {
 // open builds the network's graph over the prepared file.
 func (v *vision) open(ctx context.Context) (Runner, error) {
 	return v.towers.openGraph(ctx, v.path, func(w onnx.Weights) (*onnx.Model, error) {
-		return v.row.network().Graph(w, v.row.precision(v.towers.precision()))
+		return v.row.network().Graph(w, v.towers.precisionOf(v.row))
 	})
 }
 

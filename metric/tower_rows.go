@@ -26,8 +26,9 @@ type towerRow struct {
 	prefix  string   // of the tensors' names in the official file, up to where layout begins
 	layout  backbone.Layout
 	vit     backbone.ViT // of a tower that is one; zero if net is given
-	net     network      // of a tower that is no ViT: pieces says how it is prepared, and it knows float32 only
-	pieces  func(*officialFiles) ([]weights.Piece, error)
+	net     network      // of a tower that is no ViT: pieces says how it is prepared, and it knows no int8
+	pieces  func(*officialFiles, nn.Precision) ([]weights.Piece, error)
+	packs   bool   // net knows [nn.Packed]
 	part    string // of net, where several rows build different graphs over one prepared file; "" else
 	zero    bool   // an embedding of zeros is one like any other: it need not have a direction
 	prep    preparation
@@ -59,12 +60,15 @@ func (r towerRow) network() network {
 	return r.vit
 }
 
-// precision returns the one in which the tower runs when p is asked for.
-func (r towerRow) precision(p nn.Precision) nn.Precision {
-	if r.net != nil {
-		return nn.Float32
+// precisionOf returns the one in which a tower runs.
+func (t *Towers) precisionOf(r towerRow) nn.Precision {
+	switch {
+	case r.net == nil:
+		return t.precision()
+	case r.packs && t.packed() != "":
+		return nn.Packed
 	}
-	return p
+	return nn.Float32
 }
 
 // dim returns the length of the embedding.
@@ -185,13 +189,12 @@ func (r towerRow) prepareVision(ctx context.Context, m Models, p nn.Precision) (
 	if r.dreamSim != nil {
 		name = r.dreamSim.name
 	}
-	p = r.precision(p)
 	return r.prepare(ctx, m, name, p, func(open *officialFiles) ([]weights.Piece, error) {
 		switch {
 		case r.dreamSim != nil:
 			return r.dreamSim.pieces(r, open, p)
 		case r.pieces != nil:
-			return r.pieces(open)
+			return r.pieces(open, p)
 		}
 		c, err := open.checkpoint(r.models[0], r.prefix)
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/backbone"
+	"github.com/gen-emerge/assay/gemm"
 	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/token"
 )
@@ -222,7 +223,8 @@ func (s *stand) inner(ctx context.Context, row towerRow) (*vision, error) {
 // tower prepares the image half of a tower.
 func (s *stand) tower(ctx context.Context, row towerRow) (*vision, error) {
 	t := s.towers
-	done, err := row.prepareVision(ctx, t.models, t.precision())
+	p := t.precisionOf(row)
+	done, err := row.prepareVision(ctx, t.models, p)
 	if err != nil {
 		return nil, fmt.Errorf("tower %s: %w", row.name, err)
 	}
@@ -230,9 +232,13 @@ func (s *stand) tower(ctx context.Context, row towerRow) (*vision, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tower %s: %w", row.name, err)
 	}
+	runtime := t.runtime(p)
+	if row.net != nil && p == nn.Packed {
+		runtime = t.convolves()
+	}
 	v := &vision{row: row, path: done.Path, key: done.Path + " " + done.Digest + " " + row.part, towers: t, id: assay.Identity{
 		Instrument: row.name, Version: 1, Checkpoint: done.Digest,
-		Preparation: row.prep.text + row.reducedText(), Runtime: t.runtime(row.precision(t.precision())), Synthetic: done.Synthetic,
+		Preparation: row.prep.text + row.reducedText(), Runtime: runtime, Synthetic: done.Synthetic,
 	}}
 	s.hold(v.key, info.Size())
 	s.add("vision "+row.name, done.Digest, done.Synthetic)
@@ -286,6 +292,11 @@ func (t *Towers) runtime(p nn.Precision) string {
 		return t.engine.Name() + ", " + t.packed()
 	}
 	return runtimeOf(t.engine.Name(), p)
+}
+
+// convolves says what runs networks whose convolutions are our own.
+func (t *Towers) convolves() string {
+	return fmt.Sprintf("%s, convolutions %d", t.runtime(nn.Packed), gemm.ConvVersion)
 }
 
 // packed names the engine's operator for packed weights; it is empty without one.

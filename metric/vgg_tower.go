@@ -2,6 +2,7 @@ package metric
 
 import (
 	"github.com/gen-emerge/assay/backbone"
+	"github.com/gen-emerge/assay/nn"
 	"github.com/gen-emerge/assay/pixel"
 	"github.com/gen-emerge/assay/weights"
 )
@@ -15,7 +16,7 @@ const vgg16Model = "vgg16"
 func vgg16FC2() towerRow {
 	return towerRow{
 		name: "vgg16-fc2", models: []string{vgg16Model}, net: backbone.VGG16FC2{}, prep: vgg16Preparation(),
-		pieces: func(open *officialFiles) ([]weights.Piece, error) {
+		pieces: func(open *officialFiles, _ nn.Precision) ([]weights.Piece, error) {
 			c, err := open.checkpoint(vgg16Model, "")
 			if err != nil {
 				return nil, err

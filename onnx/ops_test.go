@@ -51,6 +51,21 @@ func TestShapes(t *testing.T) {
 		{"packed gemm", func(b *Builder) Value {
 			return b.PackedGemm(b.Input("x", D, 4), b.Input("w", 2, 4, 3), b.Input("b", 5))
 		}, []int{D, 5}},
+		{"separable chain", func(b *Builder) Value {
+			return chain(b, 1, func(s *SeparableStep) {})
+		}, []int{1, 4, 6, 5}},
+		{"packed conv of planes", func(b *Builder) Value {
+			return b.PackedConvRelu(b.Input("x", 1, 3, D, 8), b.Input("w", 2, 27, 3), b.Input("b", 5), PackedConvOptions{Planes: true})
+		}, []int{1, D, 8, 5}},
+		{"packed conv of a half", func(b *Builder) Value {
+			return b.PackedConvRelu(b.Input("x", 1, D, 9, 4), b.Input("w", 1, 36, 8), b.Input("b", 8), PackedConvOptions{Halved: true})
+		}, []int{1, D, 4, 8}},
+		{"packed conv, Winograd's", func(b *Builder) Value {
+			return b.PackedConvRelu(b.Input("x", 1, 7, 9, 4), b.Input("w", 1, 16, 4, 8), b.Input("b", 8), PackedConvOptions{})
+		}, []int{1, 7, 9, 8}},
+		{"unit distance of rows", func(b *Builder) Value {
+			return b.UnitDistanceRows(b.Input("f", 1, D, 5, 6), b.Input("g", 1, 4, 5, 6), b.Const([]int{1, 6, 1, 1}, make([]float32, 6)...), 1e-10)
+		}, []int{1, 1, D, 5}},
 		{"unit distance", func(b *Builder) Value {
 			return b.UnitDistance(b.Input("f", 1, 6, D, 5), b.Input("g", 1, 6, 4, 5), b.Const([]int{1, 6, 1, 1}, make([]float32, 6)...), 1e-10)
 		}, []int{1, 1, D, 5}},
@@ -134,6 +149,33 @@ func TestOperatorMistakes(t *testing.T) {
 		"packed gemm panels":    {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 2, 3, 8), b.Input("b", 8)) }, "2 panels of 8 for 8"},
 		"packed gemm too few":   {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 3, 8), b.Input("b", 9)) }, "1 panels of 8 for 9"},
 		"packed gemm no bias":   {func(b *Builder) { b.PackedGemm(b.Input("x", 2, 3), b.Input("w", 1, 3, 8), Value{}) }, "argument 2"},
+		"packed conv channels": {func(b *Builder) {
+			b.PackedConvRelu(b.Input("x", 1, 4, 4, 5), b.Input("w", 1, 36, 8), b.Input("b", 8), PackedConvOptions{})
+		}, "[1 36 8] and bias [8] for 5"},
+		"packed conv points": {func(b *Builder) {
+			b.PackedConvRelu(b.Input("x", 1, 4, 4, 4), b.Input("w", 1, 15, 4, 8), b.Input("b", 8), PackedConvOptions{})
+		}, "[1 15 4 8]"},
+		"packed conv planes": {func(b *Builder) {
+			b.PackedConvRelu(b.Input("x", 1, 4, 4, 3), b.Input("w", 1, 27, 8), b.Input("b", 8), PackedConvOptions{Planes: true})
+		}, "[1 4 4 3]"},
+		"packed conv no half": {func(b *Builder) {
+			b.PackedConvRelu(b.Input("x", 1, 1, 4, 4), b.Input("w", 1, 36, 8), b.Input("b", 8), PackedConvOptions{Halved: true})
+		}, "no half"},
+		"unit distance of rows, weights": {func(b *Builder) {
+			x := b.Input("x", 1, 4, 4, 6)
+			b.UnitDistanceRows(x, x, b.Const([]int{1, 4, 1, 1}, 1, 1, 1, 1), 0)
+		}, "[1 4 1 1]"},
+		"unit distance of rows, sizes": {func(b *Builder) {
+			b.UnitDistanceRows(b.Input("x", 1, 4, 4, 1), b.Input("y", 1, 4, 5, 1), b.Const([]int{1, 1, 1, 1}, 1), 0)
+		}, "[1 4 5 1]"},
+		"separable chain stride":  {func(b *Builder) { chain(b, 3, func(*SeparableStep) {}) }, "stride 3 of step 0"},
+		"separable chain deep":    {func(b *Builder) { chain(b, 1, func(s *SeparableStep) { s.Deep = b.Input("d", 1, 9, 4) }) }, "[1 9 4]"},
+		"separable chain wide":    {func(b *Builder) { chain(b, 1, func(s *SeparableStep) { s.Weight = b.Input("d", 1, 7, 8) }) }, "[1 7 8]"},
+		"separable chain no bias": {func(b *Builder) { chain(b, 1, func(s *SeparableStep) { s.Bias = Value{} }) }, "argument"},
+		"separable chain odd": {func(b *Builder) {
+			chain(b, 1, func(s *SeparableStep) { s.Stride = 2 })
+			b.SeparableChain(b.Input("odd", 1, 3, 7, 4), b.Input("v", 1, 27, 8), b.Input("c", 8), nil, ChainOptions{Stride: 2, Most: 6})
+		}, "over [7 4]"},
 		"unit distance weights": {func(b *Builder) {
 			x := b.Input("x", 1, 6, 4, 4)
 			b.UnitDistance(x, x, b.Const([]int{1, 5, 1, 1}, 1, 1, 1, 1, 1), 0)
@@ -311,4 +353,12 @@ func TestOwnDomain(t *testing.T) {
 			t.Errorf("no line %q in\n%s", line, &text)
 		}
 	}
+}
+
+// chain is a convolution of 8 channels and one step that gives 5.
+func chain(b *Builder, stride int, change func(*SeparableStep)) Value {
+	x := b.Input("x", 1, 3, 8, 12)
+	s := SeparableStep{Deep: b.Input("deep", 2, 9, 4), DeepBias: b.Input("db", 8), Weight: b.Input("wide", 1, 8, 8), Bias: b.Input("wb", 5), Stride: 2}
+	change(&s)
+	return b.SeparableChain(x, b.Input("w", 1, 27, 8), b.Input("b", 8), []SeparableStep{s}, ChainOptions{Stride: stride, Before: 1, Most: 6})
 }

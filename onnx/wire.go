@@ -24,14 +24,17 @@ const (
 )
 
 // OwnDomain is the domain of assay's operators, all of version 1; the others are
-// their names: see [Builder.PackedGemm] and [Builder.SelfAttention].
+// their names: see [Builder.PackedGemm], [Builder.SelfAttention] and their kin.
 const (
-	OwnDomain       = "assay"
-	ownVersion      = 1
-	PackedGemmOp    = "PackedGemm"
-	PackedGELUOp    = "PackedGemmQuickGELU"
-	SelfAttentionOp = "SelfAttention"
-	UnitDistanceOp  = "UnitDistance"
+	OwnDomain        = "assay"
+	ownVersion       = 1
+	PackedGemmOp     = "PackedGemm"
+	PackedGELUOp     = "PackedGemmQuickGELU"
+	SelfAttentionOp  = "SelfAttention"
+	UnitDistanceOp   = "UnitDistance"
+	SeparableChainOp = "SeparableChain"
+	PackedConvOp     = "PackedConvRelu"
+	RowDistanceOp    = "UnitDistanceRows"
 )
 
 // A node is one operator of the graph.

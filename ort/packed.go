@@ -39,7 +39,7 @@ type customOp struct {
 	inputKind     uintptr
 	outputKind    uintptr
 	inputMemory   uintptr
-	variadic      [4]uintptr
+	variadic      [4]uintptr // of inputs that may be several: at least how many, and whether of one type; so of outputs
 	createKernel2 uintptr
 	compute2      uintptr
 
@@ -57,12 +57,16 @@ const cpuProvider = "CPUExecutionProvider"
 var ownOps = [...]struct {
 	name   string
 	inputs uintptr
+	more   bool // the last of them may be several
 	run    func(c *nodeCall, context handle, threads int) error
 }{
-	{onnx.PackedGemmOp, 3, func(c *nodeCall, context handle, threads int) error { return c.packedGemm(context, threads, false) }},
-	{onnx.PackedGELUOp, 3, func(c *nodeCall, context handle, threads int) error { return c.packedGemm(context, threads, true) }},
-	{onnx.SelfAttentionOp, 2, (*nodeCall).selfAttention},
-	{onnx.UnitDistanceOp, 4, (*nodeCall).unitDistance},
+	{onnx.PackedGemmOp, 3, false, func(c *nodeCall, context handle, threads int) error { return c.packedGemm(context, threads, false) }},
+	{onnx.PackedGELUOp, 3, false, func(c *nodeCall, context handle, threads int) error { return c.packedGemm(context, threads, true) }},
+	{onnx.SelfAttentionOp, 2, false, (*nodeCall).selfAttention},
+	{onnx.UnitDistanceOp, 4, false, (*nodeCall).unitDistance},
+	{onnx.RowDistanceOp, 4, false, (*nodeCall).rowDistance},
+	{onnx.PackedConvOp, 4, false, (*nodeCall).packedConv},
+	{onnx.SeparableChainOp, 3, true, (*nodeCall).separableChain},
 }
 
 // customOps holds what is the same in every customOp of each kind. Callbacks are
@@ -74,12 +78,12 @@ var customOps = sync.OnceValue(func() (list [len(ownOps)]customOp) {
 		c := cbytes(s)
 		return purego.NewCallback(func(*customOp) *byte { return c })
 	}
-	const single, anyMemory = 0, 0 // INPUT_OUTPUT_REQUIRED, OrtMemTypeDefault
-	float, required := each(uintptr(onnx.Float32)), each(single)
+	const single, several, anyMemory = 0, 2, 0 // INPUT_OUTPUT_REQUIRED and _VARIADIC, OrtMemTypeDefault
+	float, required, one := each(uintptr(onnx.Float32)), each(single), always(1)
 	common := customOp{
 		version: customOpVersion, provider: text(cpuProvider),
-		inputType: float, outputType: float, outputCount: always(1),
-		inputKind: required, outputKind: required, inputMemory: each(anyMemory),
+		inputType: float, outputType: float, outputCount: one,
+		inputKind: required, outputKind: required, inputMemory: each(anyMemory), variadic: [4]uintptr{one, one, one, one},
 		createKernel2: purego.NewCallback(func(op *customOp, _, _ uintptr, kernel **customOp) status {
 			*kernel = op // it has no state
 			return 0
@@ -90,6 +94,14 @@ var customOps = sync.OnceValue(func() (list [len(ownOps)]customOp) {
 	for i, o := range ownOps {
 		list[i] = common
 		list[i].name, list[i].inputCount, list[i].kind = text(o.name), always(o.inputs), i
+		if o.more {
+			list[i].inputKind = purego.NewCallback(func(_ *customOp, input uintptr) uintptr {
+				if input == o.inputs-1 {
+					return several
+				}
+				return single
+			})
+		}
 	}
 	return list
 })
@@ -233,31 +245,44 @@ func (c *nodeCall) selfAttention(context handle, threads int) error {
 // unitDistance takes two feature maps [1, c, h, w], the weights of their channels
 // and what is added to lengths.
 func (c *nodeCall) unitDistance(context handle, threads int) error {
-	f, err := c.tensor(context, 0, 4)
+	y, f, g, u, err := c.distance(context, 2)
 	if err != nil {
 		return err
+	}
+	return u.Apply(y, f, g, threads)
+}
+
+// rowDistance takes maps [1, h, w, c].
+func (c *nodeCall) rowDistance(context handle, threads int) error {
+	y, f, g, u, err := c.distance(context, 1)
+	if err != nil {
+		return err
+	}
+	return u.ApplyRows(y, f, g, threads)
+}
+
+// distance makes the result of maps whose height and width begin at dimension at.
+func (c *nodeCall) distance(context handle, at int) (y, f, g []float32, u gemm.UnitDistance, err error) {
+	if f, err = c.tensor(context, 0, 4); err != nil {
+		return nil, nil, nil, u, err
 	}
 	shape := c.dims
-	g, err := c.tensor(context, 1, 4)
-	if err != nil {
-		return err
+	if g, err = c.tensor(context, 1, 4); err != nil {
+		return nil, nil, nil, u, err
 	}
 	if c.dims != shape || shape[0] != 1 {
-		return fmt.Errorf("feature maps of shape %v and %v, want one pair of one shape: %w", shape, c.dims, assay.ErrInvalid)
+		return nil, nil, nil, u, fmt.Errorf("feature maps of shape %v and %v, want one pair of one shape: %w", shape, c.dims, assay.ErrInvalid)
 	}
-	weight, err := c.tensor(context, 2, 4)
-	if err != nil {
-		return err
+	if u.Weight, err = c.tensor(context, 2, 4); err != nil {
+		return nil, nil, nil, u, err
 	}
 	eps, err := c.tensor(context, 3, 0)
 	if err != nil {
-		return err
+		return nil, nil, nil, u, err
 	}
-	y, err := c.result(context, 1, 1, shape[2], shape[3])
-	if err != nil {
-		return err
-	}
-	return gemm.UnitDistance{Weight: weight, Eps: eps[0]}.Apply(y, f, g, threads)
+	u.Eps = eps[0]
+	y, err = c.result(context, 1, 1, shape[at], shape[at+1])
+	return y, f, g, u, err
 }
 
 // result makes the node's output, of the given shape.

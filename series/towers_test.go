@@ -124,7 +124,7 @@ func (m *models) Prepare(ctx context.Context, owners []string, name string, _ in
 		}
 	} else if owners[0] == markModel {
 		net := backbone.NIMA(markModel, backbone.Keras21)
-		pieces, err = net.Pieces(blank(net.Inventory()))
+		pieces, err = net.Pieces(blank(net.Inventory()), p)
 	} else if t, ok := texts()[key]; ok {
 		pieces, err = t.Pieces(backbone.OpenAI, blank(t.Inventory(backbone.OpenAI)), p)
 	}
