@@ -151,11 +151,12 @@ func (s *Set) Questions(dims ...string) []assay.Question {
 }
 
 // VersionOf returns the version of a question: the first 12 hex digits of a
-// SHA-256 over its text, its polarity and its scope. Its id, its dimension and what
-// it needs do not change what is asked, and do not count.
+// SHA-256 over its text, its polarity, its scope and its dimension: what is asked,
+// and what the answer is counted for. Its id, its kind and what it needs do not
+// count.
 func VersionOf(q assay.Question) string {
 	h := sha256.New()
-	for _, part := range []string{"assay question 1", q.Text, string(q.Good), q.Scope} {
+	for _, part := range []string{"assay question 1", q.Text, string(q.Good), q.Scope, q.Dimension} {
 		fmt.Fprintf(h, "%d:%s\n", len(part), part)
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
