@@ -162,6 +162,11 @@ func VersionOf(q assay.Question) string {
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }
 
+func withVersion(q assay.Question) assay.Question {
+	q.Version = VersionOf(q)
+	return q
+}
+
 // Violations counts the steps of the ladder that were granted although an earlier
 // one was refused, among the steps that are known. granted says, by question id,
 // whether the answer spoke for the picture, and whether there is one.
