@@ -477,8 +477,8 @@ func TestWireFaults(t *testing.T) {
 		{name: "batches in prose", faults: judgetest.Faults{IgnoreSchema: true}, opt: batch, noProbs: true, reasons: `^no answer: .`, bill: thrice},
 		{name: "batches fenced", faults: judgetest.Faults{Fence: true}, opt: batch, noProbs: true},
 		{name: "rate limited", faults: judgetest.Faults{RateLimit: limit}, seen: func(s judgetest.Stats) bool { return s.Limited > 0 }},
-		{name: "overloaded", faults: judgetest.Faults{Fail: 0.3}, seen: func(s judgetest.Stats) bool { return s.Failed > 0 }},
-		{name: "overloaded in a success", faults: judgetest.Faults{Fail: 0.3, InBody: true}, seen: func(s judgetest.Stats) bool { return s.Failed > 0 }},
+		{name: "failing", faults: judgetest.Faults{Fail: 0.3, Status: 500}, seen: func(s judgetest.Stats) bool { return s.Failed > 0 }},
+		{name: "failing in a success", faults: judgetest.Faults{Fail: 0.3, Status: 500, InBody: true}, seen: func(s judgetest.Stats) bool { return s.Failed > 0 }},
 		{name: "dropped", faults: judgetest.Faults{Drop: 0.3}, seen: func(s judgetest.Stats) bool { return s.Dropped > 0 && s.Replays >= s.Dropped }},
 	}
 	for _, x := range cases {

@@ -32,7 +32,6 @@ type failure struct {
 	sure  bool          // certainly nothing was paid for
 	again bool          // another attempt may succeed
 	busy  bool          // the server asks for less
-	often bool          // because it was asked too often, not because it has too much to do
 	down  bool          // no working server was met
 	hint  time.Duration // how long the server asks to wait; 0 if it does not say
 }
@@ -66,7 +65,7 @@ func failed(err error, w *witness, timeout time.Duration) failure {
 	}
 	switch e.Status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable, 529: // 529: Anthropic's "overloaded"
-		f.busy, f.often = true, e.Status == http.StatusTooManyRequests
+		f.busy = true
 	default:
 		f.down = e.Status == 0 || e.Status >= 500
 	}

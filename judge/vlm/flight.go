@@ -213,7 +213,7 @@ func (c *Caller) attempt(f *flight, t *try) (Reply, *failure) {
 		return c.arrive(f, t, reply, latency)
 	}
 	if bad.busy {
-		c.lane.slow(p, bad.hint, bad.often)
+		c.lane.slow(p, bad.hint)
 	}
 	if !bad.sure {
 		// It may be paid for: it counts at worst, and the next attempt is a

@@ -222,11 +222,9 @@ func (l *lane) succeeded() {
 	}
 }
 
-// slow halves the lane after a refusal, once for all that went before the last
-// halving, and stops it for pause. often says that the server was asked too often;
-// one that has too much to do, and refuses whoever comes, teaches no pace: it
-// would be learned slower with each refusal, down to a call in ten minutes.
-func (l *lane) slow(p pass, pause time.Duration, often bool) {
+// slow halves the lane after a refusal for being too fast or too busy, once
+// for all that went before the last halving, and stops it for pause.
+func (l *lane) slow(p pass, pause time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if until := time.Now().Add(pause); pause > 0 && until.After(l.paused) {
@@ -238,9 +236,6 @@ func (l *lane) slow(p pass, pause time.Duration, often bool) {
 	}
 	l.epoch++
 	l.limit = max(l.limit/2, 1)
-	if !often {
-		return
-	}
 	now := time.Now()
 	l.learned.refused(now)
 	for _, b := range l.buckets {

@@ -163,7 +163,7 @@ func TestHalving(t *testing.T) {
 			passes = append(passes, p)
 		}
 		for _, p := range passes[:8] {
-			l.slow(p, 0, true)
+			l.slow(p, 0)
 		}
 		same(t, "after a burst of refusals", l.limit, 8.0)
 		for _, p := range passes {
@@ -171,7 +171,7 @@ func TestHalving(t *testing.T) {
 		}
 		p, err := l.enter(quit, Usage{}, false)
 		must(t, err)
-		l.slow(p, 5*time.Second, true)
+		l.slow(p, 5*time.Second)
 		l.leave(p, Usage{})
 		same(t, "after one more", l.limit, 4.0)
 		begun := time.Now()
