@@ -140,7 +140,5 @@ func wholePrompt(prompt string) assay.Question {
 // promptQuestion returns a question made from a prompt. Its scope is the image:
 // the prompt is not shown again.
 func promptQuestion(id, text string) assay.Question {
-	q := assay.Question{ID: "alignment." + id, Dimension: "alignment", Text: text, Good: assay.YesIsGood, Kind: "plain", Scope: "image"}
-	q.Version = VersionOf(q)
-	return q
+	return withVersion(assay.Question{ID: "alignment." + id, Dimension: "alignment", Text: text, Good: assay.YesIsGood, Kind: "plain", Scope: "image"})
 }

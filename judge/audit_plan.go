@@ -330,11 +330,6 @@ var auditPromptQuestion = withVersion(assay.Question{
 	Text: "Does the picture show what the prompt describes?",
 })
 
-func withVersion(q assay.Question) assay.Question {
-	q.Version = VersionOf(q)
-	return q
-}
-
 // drawWrongs draws pictures whose prompts differ.
 func (d *drawer) drawWrongs() {
 	var with []Subject

@@ -238,7 +238,5 @@ func lateness(b bool) int {
 
 // knownQuestion returns a question with a known answer.
 func knownQuestion(id, text, expect, scope string) assay.Question {
-	q := assay.Question{ID: controlDimension + "." + id, Dimension: controlDimension, Text: text, Kind: "control", Scope: scope, Expect: expect}
-	q.Version = VersionOf(q)
-	return q
+	return withVersion(assay.Question{ID: controlDimension + "." + id, Dimension: controlDimension, Text: text, Kind: "control", Scope: scope, Expect: expect})
 }

@@ -151,15 +151,24 @@ func (s *Set) Questions(dims ...string) []assay.Question {
 }
 
 // VersionOf returns the version of a question: the first 12 hex digits of a
-// SHA-256 over its text, its polarity, its scope, its dimension and, of a control,
-// its known answer, which differs between pictures. Its id and what it needs do not
-// change what is asked, and do not count.
+// SHA-256 over its text, its polarity, its scope, its dimension (what is asked, and
+// what the answer is counted for) and, of a control, its known answer, which differs
+// between pictures. Its id, its kind and what it needs do not count.
 func VersionOf(q assay.Question) string {
+	parts := []string{"assay question 1", q.Text, string(q.Good), q.Scope, q.Dimension}
+	if q.Expect != "" {
+		parts = append(parts, q.Expect)
+	}
 	h := sha256.New()
-	for _, part := range []string{"assay question 1", q.Text, string(q.Good), q.Scope, q.Dimension, q.Expect} {
+	for _, part := range parts {
 		fmt.Fprintf(h, "%d:%s\n", len(part), part)
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
+}
+
+func withVersion(q assay.Question) assay.Question {
+	q.Version = VersionOf(q)
+	return q
 }
 
 // Violations counts the steps of the ladder that were granted although an earlier

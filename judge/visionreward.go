@@ -158,7 +158,7 @@ func (v *VisionReward) Questions(prompt string) []assay.Question {
 	if prompt = strings.TrimSpace(prompt); prompt != "" {
 		q := wholePrompt(prompt)
 		q.ID, q.Dimension = "visionreward.alignment", visionRewardPrefix+"alignment"
-		out = append(out, q)
+		out = append(out, withVersion(q))
 	}
 	for i := range v.texts {
 		out = append(out, v.question(i))
@@ -179,6 +179,5 @@ func (v *VisionReward) question(i int) assay.Question {
 	if mask, ok := visionRewardNeeds[i]; ok {
 		q.Needs = []string{fmt.Sprintf("visionreward.%02d", mask)}
 	}
-	q.Version = VersionOf(q)
-	return q
+	return withVersion(q)
 }

@@ -70,7 +70,8 @@ type Deliberation struct {
 // wanted. Then the challengers of each cell are compared with its elite, those
 // most probably better first, each juror once a pair, until no pair is left that
 // no person has decided and some juror has not seen; an elite that is displaced
-// makes new pairs.
+// makes new pairs. A juror whose answers to one of a pair are void, since a control
+// on it failed, does not compare it: that is told, and left to people.
 //
 // emit is told, one call at a time, of each thing that was learned, after it was
 // stored. Jurors are asked about opt.Parallel images at once; what is stored

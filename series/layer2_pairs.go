@@ -156,8 +156,34 @@ func (d *deliberating) fight(ctx context.Context, bouts []bout, given map[seat]b
 	})
 }
 
+// steered returns an error wrapping [assay.ErrInvalid] if a judge's answers to an
+// image are void: a control on it failed, and what made the judge fail there, a
+// text painted into the picture above all, speaks to it in a comparison as well,
+// in both orders alike. Of each question the newest answer counts.
+func (d *deliberating) steered(ctx context.Context, j assay.Judge, image assay.Digest) error {
+	answers, err := d.s.answersOf(ctx, image, j)
+	if err != nil {
+		return endsRun{err}
+	}
+	newest := map[string]string{}
+	for _, a := range answers {
+		newest[a.Question.ID] = a.Void
+	}
+	for _, a := range slices.Backward(answers) {
+		if why := newest[a.Question.ID]; why != "" {
+			return fmt.Errorf("not compared: the answers of %s to image %s do not count: %s: %w", j.Name, image.Short(), why, assay.ErrInvalid)
+		}
+	}
+	return nil
+}
+
 // compare gets a juror's comparison and stores it.
 func (d *deliberating) compare(ctx context.Context, j Juror, a, b Shown, reason string) (assay.Comparison, error) {
+	for _, s := range []Shown{a, b} {
+		if err := d.steered(ctx, j.Judge(), s.Entry.Image); err != nil {
+			return assay.Comparison{}, err
+		}
+	}
 	c, err := j.Compare(ctx, a, b, reason)
 	if err != nil {
 		return c, err

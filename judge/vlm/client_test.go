@@ -2,6 +2,7 @@ package vlm
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -416,3 +417,53 @@ func TestBrokenConnection(t *testing.T) {
 		}
 	}
 }
+
+// TestUnsendable: what fails before anything is sent will always fail, and is no
+// call in doubt.
+func TestUnsendable(t *testing.T) {
+	server := newFakeServer(t, func(received) response { return response{body: plainReplies["openai"]} })
+	client := dialTest(t, "openai", server.URL, nil)
+	post := func(url string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			req, err := http.NewRequestWithContext(ctx, "POST", url, strings.NewReader(`{}`))
+			if err != nil {
+				return err
+			}
+			_, err = client.wire.http.Do(req)
+			return err
+		}
+	}
+	for name, send := range map[string]func(context.Context) error{
+		"a bad address":                  post("http://[bad/"),
+		"another host":                   post("http://localhost:1/"),
+		"a picture without its place":    post(server.URL),
+		"an SDK that cannot take it":     func(context.Context) error { panic("nil") },
+		"an SDK that does not ask":       func(context.Context) error { return errors.New("no") },
+		"an SDK that asks of " + testKey: func(context.Context) error { return errors.New("bad key " + testKey) },
+	} {
+		asker := askerFunc(func(ctx context.Context, r Request) (Reply, error) {
+			_, err := client.wire.call(ctx, r, send)
+			return Reply{}, err
+		})
+		ledger := MemoryLedger()
+		c := NewCaller(client.Judge(), asker, CallerOptions{Ledger: ledger})
+		_, err := c.Ask(t.Context(), Request{Parts: []Part{{Image: picture1}, {Text: "?"}}})
+		is(t, name, err, assay.ErrInvalid, "could not be made")
+		if strings.Contains(err.Error(), testKey) {
+			t.Errorf("%s: the key is in %v", name, err)
+		}
+		doubt, err := ledger.CallsInDoubt(t.Context())
+		must(t, err)
+		if s := c.Spent(); len(doubt) > 0 || s.InDoubt > 0 || s.DoubtTokens > 0 {
+			t.Errorf("%s: in doubt: %v, %+v", name, doubt, s)
+		}
+		must(t, c.Close())
+	}
+	if len(server.requests) > 0 {
+		t.Errorf("%d requests were sent", len(server.requests))
+	}
+}
+
+type askerFunc func(context.Context, Request) (Reply, error)
+
+func (f askerFunc) Ask(ctx context.Context, r Request) (Reply, error) { return f(ctx, r) }

@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/gen-emerge/assay"
 )
 
 // A wire is the transport beneath an SDK. The SDKs never see the key: it is put
@@ -92,7 +94,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, fmt.Errorf("request to %s: this client speaks to %s only", req.URL.Host, w.base.Host)
 	}
-	if rec.sent++; rec.sent > 1 {
+	if rec.sent > 0 {
 		closeBody(req)
 		return nil, errors.New("a second attempt within one call")
 	}
@@ -100,6 +102,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	rec.sent++
 	resp, err := w.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
@@ -178,7 +181,9 @@ func (w *wire) dress(req *http.Request, pictures []*Image) (*http.Request, error
 
 // call runs send, which makes one request through an SDK, and returns what came
 // back on the wire if it is a reply. The SDK's own error counts only if the
-// record does not say more: its words may hold what is not ours to repeat.
+// record does not say more: its words may hold what is not ours to repeat. An
+// error from before anything was sent wraps [assay.ErrInvalid]: it would come
+// again, and nothing was paid for.
 func (w *wire) call(ctx context.Context, r Request, send func(ctx context.Context) error) (*record, error) {
 	rec := &record{}
 	for _, p := range r.Parts {
@@ -191,7 +196,7 @@ func (w *wire) call(ctx context.Context, r Request, send func(ctx context.Contex
 	case ctx.Err() != nil && rec.status == 0:
 		return nil, ctx.Err()
 	case rec.sent == 0:
-		return nil, fmt.Errorf("the request could not be made: %s", tidy(fmt.Sprint(err), w.key))
+		return nil, fmt.Errorf("the request could not be made: %s: %w", tidy(fmt.Sprint(err), w.key), assay.ErrInvalid)
 	case rec.status == 0 && err != nil:
 		return nil, &APIError{Kind: kindNetwork, Message: tidy(err.Error(), w.key)}
 	case len(rec.body) > maxBody:

@@ -39,6 +39,7 @@ const (
 	kindRedirect  = "redirect"
 	kindHTTP      = "http"
 	kindBadKey    = "API_KEY_INVALID" // Google's
+	kindBilling   = "billing_error"   // Anthropic's
 )
 
 // Error returns what happened, for people.
@@ -58,7 +59,7 @@ func (e *APIError) Error() string {
 // does not have, [assay.ErrInvalid] for a request it will never accept.
 func (e *APIError) Unwrap() error {
 	switch {
-	case e.Temporary(), e.Kind == kindBadKey, e.Status == http.StatusUnauthorized, e.Status == http.StatusPaymentRequired,
+	case e.Temporary(), e.Kind == kindBadKey, e.Kind == kindBilling, e.Status == http.StatusUnauthorized, e.Status == http.StatusPaymentRequired,
 		e.Status == http.StatusForbidden, e.Status == http.StatusTooManyRequests, e.Status >= 500:
 		return assay.ErrUnavailable
 	case e.Status == http.StatusNotFound:
@@ -76,9 +77,9 @@ func (e *APIError) Temporary() bool {
 		return e.hint == "true"
 	}
 	switch e.Kind {
-	case "insufficient_quota", "billing_error", kindRedirect:
+	case "insufficient_quota", kindBilling, kindRedirect:
 		return false
-	case kindMalformed, kindTimeout, kindNetwork, "overloaded_error", "rate_limit_error", "api_error", "timeout_error":
+	case kindMalformed, kindTimeout, kindNetwork, "overloaded_error", "rate_limit_error", "api_error", "server_error", "timeout_error":
 		return true
 	}
 	switch e.Status {
@@ -95,7 +96,7 @@ func (e *APIError) Temporary() bool {
 func (e *APIError) refused() bool {
 	switch e.Status {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusNotImplemented:
-		return !e.Temporary() && e.Kind != kindBadKey
+		return !e.Temporary() && e.Kind != kindBadKey && e.Kind != kindBilling
 	}
 	return false
 }
@@ -149,6 +150,9 @@ func readError(status int, header http.Header, body []byte) *APIError {
 		e.hint = hint
 	}
 	e.Kind, e.Status = said.kind(status)
+	if strings.Contains(e.Message, "credit balance is too low") { // Anthropic calls this an invalid request
+		e.Kind = kindBilling
+	}
 	e.RetryAfter = retryAfter(header, time.Now())
 	for _, d := range said.Details {
 		if d.Reason == kindBadKey { // Google calls this an invalid argument
