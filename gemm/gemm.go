@@ -1,11 +1,11 @@
-// Package gemm computes what networks spend their time on beside convolutions:
-// linear layers and self-attention in float32, from weights that are stored in the
-// order in which the processor reads them, so that they may lie in a mapped file,
-// and the distance of feature maps that LPIPS is made of.
+// Package gemm computes what networks spend their time on: linear layers,
+// self-attention and convolutions of 3×3 windows in float32, from weights that are
+// stored in the order in which the processor reads them, so that they may lie in a
+// mapped file, and the distance of feature maps that LPIPS is made of.
 //
-// Each element of a product is one chain of fused multiply-adds: it begins with
-// the bias and takes in the products in the order of the inputs, each rounded
-// once. Exponentials and their sums have a fixed order too. None depends on the
+// Each element of a product or convolution is one chain of fused multiply-adds: it
+// begins with the bias and takes in the products in the order of the inputs, each
+// rounded once; Winograd's convolution ([PackWinograd]) has chains of its own. Exponentials and their sums have a fixed order too. None depends on the
 // processor, the number of threads or the other rows, so that results are the same
 // to the bit wherever [Supported] is true.
 package gemm

@@ -150,8 +150,9 @@ type Engine interface {
 	Name() string
 }
 
-// A PackedEngine is an Engine whose graphs may use [onnx.Builder.PackedGemm], as
-// package gemm packs weights. Towers in float32 then do.
+// A PackedEngine is an Engine whose graphs may use [onnx.Builder.PackedGemm] and the
+// other operators of [onnx.OwnDomain], as package gemm packs weights. Towers in
+// float32 then do, and the networks of NIMA and of LPIPS on VGG16.
 type PackedEngine interface {
 	Engine
 	// Packed names the operator, for provenance: "assay gemm 1". It is empty where

@@ -19,7 +19,8 @@ const (
 	// does not depend on the others. Everything between the products, biases
 	// included, stays float32.
 	Int8 Precision = "int8"
-	// Packed takes the products of linear layers in float32 by [onnx.Builder.PackedGemm].
+	// Packed takes the products of linear layers in float32 by [onnx.Builder.PackedGemm],
+	// and convolutions by the operators of our own that take them.
 	// Its results differ from Float32's by rounding. It is no choice of the user's:
 	// who can run it, should.
 	Packed Precision = "packed"
