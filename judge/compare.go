@@ -44,7 +44,10 @@ func DefaultCriterion() Criterion {
 //
 // Where the judge's family made one of the pictures, it is not asked unless
 // opt.SameFamily is set, and the comparison is flagged. A judge that takes one
-// picture a request is shown both on one canvas, which is flagged too. The error
+// picture a request is shown both on one canvas, which is flagged too.
+//
+// A comparison has no control: a text painted into a picture that asks to be
+// chosen wins in both orders. Do not compare a picture whose checklist is void. The error
 // is the asker's, or wraps [assay.ErrInvalid].
 func Compare(ctx context.Context, m vlm.Model, a, b Subject, opt Options) (assay.Comparison, error) {
 	opt, err := opt.filled()

@@ -483,6 +483,7 @@ func TestWireFaults(t *testing.T) {
 	}
 	for _, x := range cases {
 		for _, api := range families {
+			x := x
 			if api == "anthropic" && !x.noProbs {
 				x.noProbs, x.opt = true, draws
 			}

@@ -56,7 +56,7 @@ func (l *learned) rate(now time.Time) float64 {
 
 // set changes the rate. What a quarter of a second lets through may go at once.
 func (l *learned) set(rate float64) {
-	const slowest, fastest = 1.0 / 600, 1e5
+	const slowest, fastest = 1.0 / 20, 1e5 // the slowest that is sold is three calls a minute
 	b := l.bucket
 	b.rate = min(max(rate, slowest), fastest)
 	b.size = max(1, b.rate/4)
