@@ -57,7 +57,7 @@ func TestChecklistStops(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	m, f := model(canLogProbs, nil)
 	f.answer = func(vlm.Request) (vlm.Reply, error) {
-		if f.count() == 5 {
+		if f.count() >= 5 { // several may have been counted at once
 			cancel(errGone)
 		}
 		return pYes(.9), nil
