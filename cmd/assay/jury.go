@@ -164,7 +164,46 @@ func (j *juror) Checklist(ctx context.Context, img series.Shown, have []assay.An
 		return nil, err
 	}
 	answers, err := judge.Checklist(ctx, j.model, s, qs, j.opt)
+	if err == nil {
+		err = j.cardControl(ctx, s, answers)
+	}
 	return slices.DeleteFunc(answers, func(a assay.Answer) bool { return known(have, a) }), err
+}
+
+// A cardNote is the body of a note of kind "card": a control card that was put to
+// the judge among the questions about an image.
+type cardNote struct {
+	Card     string         `json:"card"`
+	Question assay.Question `json:"question"`
+	Belief   assay.Belief   `json:"belief"`
+	Wrong    bool           `json:"wrong"`
+}
+
+// cardControl puts one control card to the judge in each checklist, drawn by the
+// image: a plain colour, a mirrored pair, something that is absent. If the judge
+// gets it wrong beyond doubt, what it just said is void.
+func (j *juror) cardControl(ctx context.Context, s judge.Subject, answers []assay.Answer) error {
+	cards := slices.DeleteFunc(judge.Cards(), func(c judge.Card) bool { return len(c.Pictures) > 1 && !j.model.Can.ManyImages })
+	card := cards[(uint64(s.Image[0])<<8|uint64(s.Image[1])^j.opt.Seed)%uint64(len(cards))]
+	shown := judge.Subject{Image: card.Pictures[0].Digest, Sent: card.Pictures[0], Others: card.Pictures[1:]}
+	belief, err := judge.Ask(ctx, j.model, shown, card.Question, j.opt)
+	if err != nil {
+		return err
+	}
+	wrong := judge.Wrong(card.Question, belief)
+	for i := range answers {
+		if wrong && answers[i].Void == "" {
+			answers[i].Void = fmt.Sprintf("the judge got a control card wrong: %s: %s", card.Name, card.Question.Text)
+		}
+	}
+	if j.keep == nil {
+		return nil
+	}
+	body, err := json.Marshal(cardNote{card.Name, card.Question, belief, wrong})
+	if err != nil {
+		return err
+	}
+	return j.keep(ctx, assay.Note{Series: j.opt.Series, Image: s.Image, Judge: j.model.Judge, Kind: "card", Body: body})
 }
 
 // known reports whether an answer is among those that are stored. All questions
