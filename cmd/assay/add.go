@@ -70,16 +70,11 @@ func add(ctx context.Context, c *cobra.Command, w world, f *addFlags, args []str
 	if err != nil {
 		return err
 	}
-	ws, err := openWorkspace(ctx, c, w, &f.seriesFlags, needSeries)
+	ws, err := openLocked(ctx, c, w, &f.seriesFlags, needSeries)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, ws.Close()) }()
-	unlock, err := ws.store.Lock(ctx, f.wait)
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	t := &addTally{out: w.out, jsonl: f.out == "jsonl"}
 	progress := newProgress(w, "measuring", len(list))
 	defer progress.stop()

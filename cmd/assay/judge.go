@@ -106,16 +106,11 @@ func judgeRun(ctx context.Context, c *cobra.Command, w world, f *judgeRunFlags) 
 	if err != nil {
 		return err
 	}
-	ws, err := openWorkspace(ctx, c, w, &f.seriesFlags, needViews)
+	ws, err := openLocked(ctx, c, w, &f.seriesFlags, needViews)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, ws.Close()) }()
-	unlock, err := ws.store.Lock(ctx, f.wait)
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	bar := newProgress(w, "judging", 1<<20)
 	defer bar.stop()
 	b, err := f.judges.openBench(ctx, c, w, f.dir, ws.store)

@@ -70,16 +70,11 @@ func audit(ctx context.Context, c *cobra.Command, w world, f *auditFlags) (err e
 	if err != nil {
 		return err
 	}
-	ws, err := openWorkspace(ctx, c, w, &f.seriesFlags, needViews)
+	ws, err := openLocked(ctx, c, w, &f.seriesFlags, needViews)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, ws.Close()) }()
-	unlock, err := ws.store.Lock(ctx, f.wait)
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	b, err := f.judges.openBench(ctx, c, w, f.dir, ws.store)
 	if err != nil {
 		return err
@@ -239,7 +234,7 @@ func (m *materials) subject(ctx context.Context, id assay.Digest) (judge.Subject
 	if err != nil {
 		return judge.Subject{}, err
 	}
-	s, err := m.j.subject(ctx, series.Shown{Entry: m.entries[id], Data: data})
+	s, err := m.j.subject(series.Shown{Entry: m.entries[id], Data: data})
 	if err != nil {
 		return s, err
 	}

@@ -91,7 +91,7 @@ func (s *sitting) visionReward(ctx context.Context, v *judge.VisionReward, j *ju
 	if img.Entry.Prompt == "" {
 		return fmt.Errorf("%s: no prompt: VisionReward asks whether the picture shows it; give --prompt: %w", img.Entry.Path, assay.ErrInvalid)
 	}
-	subject, err := j.subject(ctx, img)
+	subject, err := j.subject(img)
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (f *reconstructFlags) wrongCaptions(ctx context.Context, s *sitting, args [
 			if err != nil {
 				continue // told when its turn comes
 			}
-			subject, err := j.subject(ctx, img)
+			subject, err := j.subject(img)
 			if err != nil {
 				continue
 			}

@@ -82,7 +82,7 @@ func reconstruct(ctx context.Context, c *cobra.Command, w world, f *reconstructF
 			return err
 		}
 		return s.each(ctx, args, func(j *juror, img series.Shown) error {
-			subject, err := j.subject(ctx, img)
+			subject, err := j.subject(img)
 			if err != nil {
 				return err
 			}

@@ -69,24 +69,29 @@ func (b *judgeBench) jurors(name string, set *judge.Set, opt judge.Options, limi
 func (j *juror) Judge() assay.Judge { return j.model.Judge }
 
 // subject prepares an image for the judge.
-func (j *juror) subject(ctx context.Context, img series.Shown) (judge.Subject, error) {
+func (j *juror) subject(img series.Shown) (judge.Subject, error) {
 	s, err := subjectOf(img.Entry.Image, img.Data, j.limits, j.model.Limits)
 	if err != nil {
 		return s, fmt.Errorf("%s: %w", cmp.Or(img.Entry.Path, img.Entry.Image.Short()), err)
 	}
 	s.Prompt, s.Family = img.Entry.Prompt, family(img.Entry)
-	for _, id := range img.Others {
+	return s, nil
+}
+
+// among adds the images that questions about style show beside the subject.
+func (j *juror) among(ctx context.Context, s *judge.Subject, others []assay.Digest) error {
+	for _, id := range others {
 		data, err := j.blob(ctx, id)
 		if err != nil {
-			return s, err
+			return err
 		}
 		other, err := vlm.Encode(data, j.limits, j.model.Limits)
 		if err != nil {
-			return s, fmt.Errorf("%s: %w", id.Short(), err)
+			return fmt.Errorf("%s: %w", id.Short(), err)
 		}
 		s.Others = append(s.Others, other)
 	}
-	return s, nil
+	return nil
 }
 
 // subjectOf prepares the bytes of an image for a judge.
@@ -155,7 +160,10 @@ func (j *juror) takeApart(ctx context.Context, prompt string) ([]assay.Question,
 
 // Checklist answers what is not among have.
 func (j *juror) Checklist(ctx context.Context, img series.Shown, have []assay.Answer) ([]assay.Answer, error) {
-	s, err := j.subject(ctx, img)
+	s, err := j.subject(img)
+	if err == nil {
+		err = j.among(ctx, &s, img.Others)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -218,12 +226,12 @@ func known(have []assay.Answer, a assay.Answer) bool {
 // wrong is the picture on which a weakness should not be found: another of the
 // series or, where there is none, noise.
 func (j *juror) wrong(ctx context.Context, img series.Shown) (judge.Subject, error) {
-	for _, id := range img.Others {
-		data, err := j.blob(ctx, id)
+	if len(img.Others) > 0 {
+		data, err := j.blob(ctx, img.Others[0])
 		if err != nil {
 			return judge.Subject{}, err
 		}
-		return subjectOf(id, data, j.limits, j.model.Limits)
+		return subjectOf(img.Others[0], data, j.limits, j.model.Limits)
 	}
 	for _, card := range judge.Cards() {
 		if len(card.Pictures) == 1 && strings.Contains(card.Name, "noise") {
@@ -235,11 +243,11 @@ func (j *juror) wrong(ctx context.Context, img series.Shown) (judge.Subject, err
 
 // Compare compares two images in both orders.
 func (j *juror) Compare(ctx context.Context, a, b series.Shown, reason string) (assay.Comparison, error) {
-	sa, err := j.subject(ctx, a)
+	sa, err := j.subject(a)
 	if err != nil {
 		return assay.Comparison{}, err
 	}
-	sb, err := j.subject(ctx, b)
+	sb, err := j.subject(b)
 	if err != nil {
 		return assay.Comparison{}, err
 	}
@@ -251,7 +259,7 @@ func (j *juror) Compare(ctx context.Context, a, b series.Shown, reason string) (
 // Write writes a summary or a critique.
 func (j *juror) Write(ctx context.Context, img series.Shown, answers []assay.Answer, kind string) (assay.Note, error) {
 	note := assay.Note{Series: j.opt.Series, Image: img.Entry.Image, Judge: j.model.Judge, Kind: kind}
-	s, err := j.subject(ctx, img)
+	s, err := j.subject(img)
 	if err != nil {
 		return note, err
 	}

@@ -154,6 +154,7 @@ type workspace struct {
 	store  *store.DB
 	tools  *toolbox
 	series *series.Series
+	unlock func() // nil: this process does not hold the writer's lock
 }
 
 // A need says what a command wants of its workspace.
@@ -192,6 +193,18 @@ func openWorkspace(ctx context.Context, c *cobra.Command, w world, f *seriesFlag
 		ws.series, err = series.Open(ctx, f.series, db, ws.tools.Tools, opt)
 	}
 	if err != nil {
+		return nil, errors.Join(err, ws.Close())
+	}
+	return ws, nil
+}
+
+// openLocked opens the workspace for a command that writes to it, alone.
+func openLocked(ctx context.Context, c *cobra.Command, w world, f *seriesFlags, n need) (*workspace, error) {
+	ws, err := openWorkspace(ctx, c, w, f, n)
+	if err != nil {
+		return nil, err
+	}
+	if ws.unlock, err = ws.store.Lock(ctx, f.wait); err != nil {
 		return nil, errors.Join(err, ws.Close())
 	}
 	return ws, nil
@@ -251,6 +264,9 @@ func (s *seriesFlags) mustExist(ctx context.Context, db *store.DB) error {
 
 // Close releases the instruments and the store.
 func (ws *workspace) Close() error {
+	if ws.unlock != nil {
+		ws.unlock()
+	}
 	if ws.tools == nil {
 		return ws.store.Close()
 	}
