@@ -5,9 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -49,11 +46,12 @@ cleanly, and the next one goes on where it stopped.`,
 // ledgerOf opens the workspace in dir for its ledger of calls; nil, and a word
 // about it, if there is no workspace.
 func ledgerOf(ctx context.Context, c *cobra.Command, w world, dir string) (*store.DB, error) {
-	if _, err := os.Stat(filepath.Join(dir, "assay.db")); errors.Is(err, fs.ErrNotExist) {
+	db, err := openStore(ctx, dir, logger(c, w))
+	if errors.Is(err, assay.ErrNotFound) {
 		fmt.Fprintf(w.err, "%s is not a workspace: calls are not kept, and the same question costs again next time\n", dir)
 		return nil, nil
 	}
-	return store.Open(ctx, dir, store.Options{Log: logger(c, w)})
+	return db, err
 }
 
 type judgeRunFlags struct {
@@ -111,7 +109,7 @@ func judgeRun(ctx context.Context, c *cobra.Command, w world, f *judgeRunFlags) 
 		return err
 	}
 	defer func() { err = errors.Join(err, ws.Close()) }()
-	bar := newProgress(w, "judging", 1<<20)
+	bar := newProgress(w, "judging", 1<<20) // how many pictures and pairs there are is told as they come
 	defer bar.stop()
 	b, err := f.judges.openBench(ctx, c, w, f.dir, ws.store)
 	if err != nil {

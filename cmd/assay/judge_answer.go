@@ -220,10 +220,7 @@ again, under the same key, by the next run that needs it.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			ctx := c.Context()
-			if _, err := os.Stat(dir); err != nil {
-				return err
-			}
-			db, err := store.Open(ctx, dir, store.Options{Log: logger(c, w)})
+			db, err := openStore(ctx, dir, logger(c, w))
 			if err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -173,10 +174,7 @@ func openWorkspace(ctx context.Context, c *cobra.Command, w world, f *seriesFlag
 		return nil, err
 	}
 	opt.Log = logger(c, w)
-	if _, err := os.Stat(filepath.Join(f.dir, "assay.db")); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s is not a workspace: `assay init %s` makes one: %w", f.dir, f.dir, assay.ErrNotFound)
-	}
-	db, err := store.Open(ctx, f.dir, store.Options{Log: opt.Log})
+	db, err := openStore(ctx, f.dir, opt.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -196,6 +194,15 @@ func openWorkspace(ctx context.Context, c *cobra.Command, w world, f *seriesFlag
 		return nil, errors.Join(err, ws.Close())
 	}
 	return ws, nil
+}
+
+// openStore opens the facts of a workspace that is there: looking must not make
+// one. The error wraps [assay.ErrNotFound] if dir is none.
+func openStore(ctx context.Context, dir string, log *slog.Logger) (*store.DB, error) {
+	if _, err := os.Stat(filepath.Join(dir, "assay.db")); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is not a workspace: `assay init %s` makes one: %w", dir, dir, assay.ErrNotFound)
+	}
+	return store.Open(ctx, dir, store.Options{Log: log})
 }
 
 // openLocked opens the workspace for a command that writes to it, alone.
