@@ -14,10 +14,10 @@ import (
 // of their body is an [assay.Trust].
 const AuditNote = "audit"
 
-// panelCorrelation is how alike judges err where too few common pairs tell: with
+// PanelCorrelation is how alike judges err where too few common pairs tell: with
 // it six judges count as 1.9, as was reported of six that were in use
 // (UKGovernmentBEIS/inspect_ai).
-const panelCorrelation = 0.43
+const PanelCorrelation = 0.43
 
 // commonPairs is how many pairs two judges must both have decided before it is
 // measured how alike they err.

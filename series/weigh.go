@@ -69,7 +69,7 @@ func discount(all []Weighed, panel []int, alike map[[2]assay.Judge]float64) {
 		for _, b := range panel[:i] {
 			r, measured := alike[[2]assay.Judge{all[a].Judge, all[b].Judge}]
 			if !measured {
-				r = panelCorrelation
+				r = PanelCorrelation
 			}
 			rho += r / (n * (n - 1) / 2)
 		}

@@ -70,8 +70,8 @@ func TestPanelCorrelation(t *testing.T) {
 		echo  float64
 		share float64 // of its log-odds that each keeps
 	}{
-		{commonPairs - 1, 0, 1 / (1 + panelCorrelation)},
-		{commonPairs - 1, 1, 1 / (1 + panelCorrelation)},
+		{commonPairs - 1, 0, 1 / (1 + PanelCorrelation)},
+		{commonPairs - 1, 1, 1 / (1 + PanelCorrelation)},
 		{commonPairs, 1, 0.5},
 		{1000, 1, 0.5},
 	} {

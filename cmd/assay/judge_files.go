@@ -214,10 +214,6 @@ judges they are worth.`,
 	return c
 }
 
-// panelCorrelation is how alike judges vote where nothing was measured: at 0.43
-// six judges are worth 1.9 independent ones.
-const panelCorrelation = 0.43
-
 func (s *sitting) pair(ctx context.Context, args []string) error {
 	a, err := s.shown(args[0])
 	if err != nil {
@@ -238,7 +234,7 @@ func (s *sitting) pair(ctx context.Context, args []string) error {
 		}
 		all = append(all, c)
 	}
-	panel := judge.Panel(all, panelCorrelation)
+	panel := judge.Panel(all, series.PanelCorrelation)
 	if s.f.asJSON {
 		return json.NewEncoder(s.w.out).Encode(struct {
 			Comparisons []assay.Comparison `json:"comparisons"`
