@@ -109,9 +109,13 @@ func judgeRun(ctx context.Context, c *cobra.Command, w world, f *judgeRunFlags) 
 		return err
 	}
 	defer func() { err = errors.Join(err, ws.Close()) }()
-	bar := newProgress(w, "judging", 1<<20) // how many pictures and pairs there are is told as they come
+	images, err := ws.store.Count(ctx, f.series)
+	if err != nil {
+		return err
+	}
+	bar := newProgress(w, "judging", int(images)) // how many are judged, and how many pairs, is told as they come
 	defer bar.stop()
-	b, err := f.judges.openBench(ctx, c, w, f.dir, ws.store)
+	b, err := f.judges.openBench(ctx, c, w, f.dir, ws.store, bar)
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func audit(ctx context.Context, c *cobra.Command, w world, f *auditFlags) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, ws.Close()) }()
-	b, err := f.judges.openBench(ctx, c, w, f.dir, ws.store)
+	b, err := f.judges.openBench(ctx, c, w, f.dir, ws.store, nil)
 	if err != nil {
 		return err
 	}

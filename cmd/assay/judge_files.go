@@ -60,7 +60,7 @@ func (f *fileFlags) sit(ctx context.Context, c *cobra.Command, w world, fn func(
 	if db != nil {
 		defer func() { err = errors.Join(err, db.Close()) }()
 	}
-	b, err := f.judges.openBench(ctx, c, w, f.dir, db)
+	b, err := f.judges.openBench(ctx, c, w, f.dir, db, nil)
 	if err != nil {
 		return err
 	}

@@ -135,7 +135,7 @@ type judgeBench struct {
 
 // openBench opens the judges that are asked for. With a store every call is
 // kept and none is paid twice.
-func (f *judgeFlags) openBench(ctx context.Context, c *cobra.Command, w world, dir string, db *store.DB) (*judgeBench, error) {
+func (f *judgeFlags) openBench(ctx context.Context, c *cobra.Command, w world, dir string, db *store.DB, bar *progress) (*judgeBench, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
@@ -160,6 +160,7 @@ func (f *judgeFlags) openBench(ctx context.Context, c *cobra.Command, w world, d
 		id := client.Judge()
 		opt := vlm.CallerOptions{
 			Ledger: ledger, Budget: f.budget, Price: cfg.Price, Concurrency: cfg.Concurrency, Timeout: cfg.Timeout, Log: logger(c, w),
+			Progress: func(s assay.Spending) { bar.say(spentLine(s)) },
 		}
 		if len(b.callers) > 0 {
 			opt.Beside = b.callers[0]

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"sync/atomic"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -15,6 +16,7 @@ type progress struct {
 	bars *mpb.Progress
 	bar  *mpb.Bar
 	tty  bool // standard output is the same terminal
+	word atomic.Pointer[string]
 }
 
 // newProgress starts a bar of total steps, or nothing if standard error is no
@@ -28,7 +30,12 @@ func newProgress(w world, what string, total int) *progress {
 	p := &progress{bars: mpb.New(mpb.WithOutput(f), mpb.WithWidth(40)), tty: ok && term.IsTerminal(int(out.Fd()))}
 	p.bar = p.bars.AddBar(int64(total),
 		mpb.PrependDecorators(decor.Name(what+" "), decor.CountersNoUnit("%d/%d")),
-		mpb.AppendDecorators(decor.AverageSpeed(0, "%.1f/s "), decor.AverageETA(decor.ET_STYLE_GO)),
+		mpb.AppendDecorators(decor.AverageSpeed(0, "%.1f/s "), decor.AverageETA(decor.ET_STYLE_GO), decor.Any(func(decor.Statistics) string {
+			if word := p.word.Load(); word != nil {
+				return " " + *word
+			}
+			return ""
+		})),
 		mpb.BarRemoveOnComplete())
 	return p
 }
@@ -36,6 +43,13 @@ func newProgress(w world, what string, total int) *progress {
 func (p *progress) step() {
 	if p != nil {
 		p.bar.Increment()
+	}
+}
+
+// say shows a word behind the bar.
+func (p *progress) say(word string) {
+	if p != nil {
+		p.word.Store(&word)
 	}
 }
 
