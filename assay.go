@@ -145,12 +145,16 @@ const (
 // A GateMode says what a verdict does.
 type GateMode string
 
-// A shadow gate records its verdicts and refuses nothing; an enforced gate
-// refuses what fails; a suspended gate gives no verdict.
+// A shadow gate records its verdicts and refuses nothing: too little is known of
+// them. A calibrated one refuses nothing either, but its threshold carries a
+// guarantee from this creator's own judgments, and it may be enforced. An
+// enforced gate refuses what fails; a suspended gate, whose evidence no longer
+// holds, gives no verdict.
 const (
-	Shadow    GateMode = "shadow"
-	Enforced  GateMode = "enforced"
-	Suspended GateMode = "suspended"
+	Shadow     GateMode = "shadow"
+	Calibrated GateMode = "calibrated"
+	Enforced   GateMode = "enforced"
+	Suspended  GateMode = "suspended"
 )
 
 // A GateResult is one gate's verdict on one image, with all it rests on.
@@ -196,10 +200,11 @@ type Judgment struct {
 
 // A Pair is one question of a round, in the order to be shown.
 type Pair struct {
-	Left       Digest  `json:"left"`
-	Right      Digest  `json:"right"`
-	Reason     string  `json:"reason"`     // why this pair was chosen, for people
-	Propensity float64 `json:"propensity"` // probability with which it was chosen
+	Left       Digest   `json:"left"`
+	Right      Digest   `json:"right"`
+	Kind       PairKind `json:"kind,omitempty"` // empty in rounds made before kinds were kept
+	Reason     string   `json:"reason"`         // why this pair was chosen, for people
+	Propensity float64  `json:"propensity"`     // probability with which it was chosen
 }
 
 // A Round is 3 to 5 pairs put to one person, each chosen for a stated reason.
