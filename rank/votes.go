@@ -39,6 +39,9 @@ const (
 	fieldWeight
 	fieldRater
 	fieldRound
+	fieldTime
+	fieldConfidence
+	fieldGrade
 	fieldCount
 )
 
@@ -59,6 +62,12 @@ func fieldOf(name string) (field, bool) {
 		return fieldRater, true
 	case "round":
 		return fieldRound, true
+	case "time", "ts", "tstamp", "timestamp":
+		return fieldTime, true
+	case "confidence":
+		return fieldConfidence, true
+	case "grade":
+		return fieldGrade, true
 	}
 	return 0, false
 }
@@ -249,6 +258,10 @@ func (v *voteReader) add(line int, row [fieldCount]string) {
 			return
 		}
 		b.Weight = w
+	}
+	if problem := joint(&b, row); problem != "" {
+		v.bad(line, "%s", problem)
+		return
 	}
 	v.ballots = append(v.ballots, b)
 }

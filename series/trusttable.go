@@ -2,10 +2,9 @@ package series
 
 import (
 	"context"
-	"fmt"
 	"time"
 
-	"github.com/gen-emerge/assay"
+	"github.com/gen-emerge/assay/gate"
 )
 
 // The kinds of evaluators in a [TrustTable].
@@ -56,17 +55,9 @@ type TrustRow struct {
 // about the same images.
 type AnswerRow struct {
 	N           int     `json:"n"`
-	Sensitivity *Share  `json:"sensitivity,omitempty"` // of the person's yes, how many it said yes to
-	Specificity *Share  `json:"specificity,omitempty"` // of the person's no
+	Sensitivity *gate.Share `json:"sensitivity,omitempty"` // of the person's yes, how many it said yes to
+	Specificity *gate.Share `json:"specificity,omitempty"` // of the person's no
 	AC1         float64 `json:"ac1"`                   // Gwet's agreement beyond chance
-}
-
-// A Share is k of n with its 95 % Wilson interval.
-type Share struct {
-	K    int     `json:"k"`
-	N    int     `json:"n"`
-	Low  float64 `json:"low"`
-	High float64 `json:"high"`
 }
 
 // A DriftStream is one sequence of observations with its detector.
@@ -80,10 +71,32 @@ type DriftStream struct {
 	Alarm    bool      `json:"alarm"`
 	Since    time.Time `json:"since,omitzero"` // when the change is estimated to have begun
 	Reason   string    `json:"reason"`         // a sentence for people: what is seen, or what is missing
+
+	evaluator string // kind and name of the row that an alarm is about
 }
 
 // TrustTable computes the table for one rater. A series without judgments gives
 // a table whose rows say so; that is no error.
 func (s *Series) TrustTable(ctx context.Context, rater string) (*TrustTable, error) {
-	return nil, fmt.Errorf("trust table of %s: %w", rater, assay.ErrUnavailable)
+	t, err := s.trusting(ctx, rater)
+	if err != nil {
+		return nil, err
+	}
+	table := &TrustTable{Series: s.name, Rater: rater, Judgments: len(t.decided), Rows: []TrustRow{t.person()}}
+	judges, effective := t.judges()
+	table.Rows, table.Effective = append(table.Rows, judges...), effective
+	table.Rows = append(table.Rows, t.questions()...)
+	table.Rows = append(table.Rows, t.instruments()...)
+	if table.Streams, err = t.streams(ctx); err != nil {
+		return nil, err
+	}
+	table.Verdict = moved(table.Streams)
+	for _, stream := range table.Streams {
+		for i := range table.Rows {
+			if r := &table.Rows[i]; stream.Alarm && stream.evaluator == r.Kind+" "+r.Name {
+				r.Drifted = true
+			}
+		}
+	}
+	return table, nil
 }
