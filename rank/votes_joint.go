@@ -3,6 +3,7 @@ package rank
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -91,20 +92,8 @@ func jointColumns(b Ballot) (at, confidence, grade string) {
 	return at, confidence, grade
 }
 
-// hasJoint reports whether a ballot has something that only the joint model makes
-// use of.
-func hasJoint(b Ballot) bool {
-	return b.Rater != "" || !b.Time.IsZero() || b.Confidence != 0 || b.Grade != 0
-}
-
-// NeedsJoint reports whether any of the ballots names a rater, a time, a
-// confidence or a grade, which [Estimate] makes no use of and [EstimateJoint]
-// does.
-func NeedsJoint(ballots []Ballot) bool {
-	for _, b := range ballots {
-		if hasJoint(b) {
-			return true
-		}
-	}
-	return false
+// NeedsJoint reports whether any vote names a rater, a time, a confidence or a
+// grade, which [Estimate] makes no use of and [EstimateJoint] does.
+func (t *Table) NeedsJoint() bool {
+	return slices.ContainsFunc(t.more, func(m more) bool { return m.rater >= 0 || m.grade != 0 || m.conf != 0 || !m.at.IsZero() })
 }
