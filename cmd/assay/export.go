@@ -22,7 +22,7 @@ func newExport(w world) *cobra.Command {
 		Use:   "export",
 		Short: "Write what is known for other programs, or for safe-keeping",
 	}
-	c.AddCommand(newExportLog(w), newExportParquet(w))
+	c.AddCommand(newExportVotes(w), newExportLog(w), newExportParquet(w))
 	return c
 }
 

@@ -22,7 +22,7 @@ func newImport(w world) *cobra.Command {
 		Use:   "import",
 		Short: "Read what other programs, or another workspace, have written",
 	}
-	c.AddCommand(newImportLog(w))
+	c.AddCommand(newImportVotes(w), newImportLog(w))
 	return c
 }
 
