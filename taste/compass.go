@@ -51,7 +51,9 @@ type Evidence struct {
 // of it over the judged images, all else left as it happens to be; 1 is a
 // preference of 73 %. Toward is decided against 0 with all directions of the
 // compass together at 5 % (Holm), so that many directions do not make chance
-// look like taste; Low and High are the direction's own 95 % interval.
+// look like taste; Low and High are the direction's own 95 % interval. The
+// direction in the embedding is there only if the personal reward was accepted,
+// and its effect is that on pairs which the reward had not seen.
 type Direction struct {
 	Kind    string  `json:"kind"`
 	Name    string  `json:"name"`              // of the instrument; "answer:QUESTION", "checklist:DIMENSION"; of the embedding's instrument
@@ -81,6 +83,7 @@ type Past struct {
 	Low    float64 `json:"low"`
 	High   float64 `json:"high"`
 	N      int     `json:"n"`
+	Toward string  `json:"toward"`
 }
 
 // An Exemplar is an image that shows one side of a direction.
