@@ -128,11 +128,12 @@ func (o Options) withDefaults() Options {
 // A Series is one creator's run of images. Its methods may be called by several
 // goroutines; Add by one at a time, under the store's writer lock.
 type Series struct {
-	name  string
-	facts facts
-	tools Tools
-	opt   Options
-	views viewCache
+	name   string
+	facts  facts
+	tools  Tools
+	opt    Options
+	views  viewCache
+	tastes tastes
 }
 
 // Tools are the instruments at hand, and for those that are not, why.

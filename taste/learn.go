@@ -256,7 +256,7 @@ func (r *Reward) Direction(d Data, ids []assay.Digest, rater int) (out Direction
 		return out, false
 	}
 	s := r.unseen
-	out = Direction{Kind: OfEmbedding, Effect: s.at, Low: s.low(), High: s.high(), N: s.n, Toward: toward(s, s.p()), Vector: g}
+	out = Direction{Kind: OfEmbedding, Effect: s.at, Low: s.low(), High: s.high(), N: s.n, Toward: toward(s, s.p), Vector: g}
 	w, judged := Way{}, itemsOf(decidedBy(d.Votes, rater))
 	for _, it := range d.Items {
 		along := 0.0

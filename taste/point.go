@@ -41,9 +41,17 @@ func Points(ways []Way, ids []assay.Digest, votes []Vote, rater int) []Direction
 		return nil
 	}
 	last := votes[len(votes)-1].Cluster
-	before := slices.DeleteFunc(slices.Clone(votes), func(v Vote) bool { return v.Cluster == last })
+	var before, round []Vote
+	for _, v := range votes {
+		if v.Cluster == last {
+			round = append(round, v)
+		} else {
+			before = append(before, v)
+		}
+	}
 	var out []Direction
 	var now, then []slope
+	var moved []float64
 	for _, w := range ways {
 		judged := itemsOf(votes)
 		var values []float64
@@ -67,30 +75,26 @@ func Points(ways []Way, ids []assay.Digest, votes []Vote, rater int) []Direction
 			d.Before = &Past{Effect: past.at, Low: past.low(), High: past.high(), N: past.n}
 		}
 		out, now, then = append(out, d), append(now, s), append(then, past)
+		moved = append(moved, past.surprise(w.differences(round, unit)))
 	}
-	told(out, now, then)
+	told(out, now, then, moved)
 	return out
 }
 
 // told decides which directions can be told from 0, now and before the last
 // round, and which the last round moved.
-func told(out []Direction, now, then []slope) {
-	var p, moved []float64
-	var past []float64
-	var of []int
+func told(out []Direction, now, then []slope, moved []float64) {
+	var p, past []float64
 	for k := range out {
-		p = append(p, now[k].p())
-		if out[k].Before != nil {
-			past, of, moved = append(past, then[k].p()), append(of, k), append(moved, now[k].movedFrom(then[k]))
-		}
+		p, past = append(p, now[k].p), append(past, then[k].p)
 	}
 	p, past, moved = stat.Holm(p), stat.Holm(past), stat.Holm(moved)
 	for k := range out {
 		out[k].Toward = toward(now[k], p[k])
-	}
-	for j, k := range of {
-		out[k].Before.Toward = toward(then[k], past[j])
-		out[k].Changed = moved[j] < together
+		if b := out[k].Before; b != nil {
+			b.Toward = toward(then[k], past[k])
+			out[k].Changed = moved[k] < together
+		}
 	}
 }
 
@@ -164,18 +168,24 @@ func (w Way) sides(judged []int, ids []assay.Digest, effect float64) (preferred,
 
 // A slope is a logistic regression on one number, through 0.
 type slope struct {
-	n       int
-	at      float64
-	se      float64 // what intervals and tests use
-	laplace float64
-	dof     float64 // of Student's law; +Inf for the normal
+	n   int
+	at  float64
+	se  float64
+	dof float64 // of Student's law; +Inf for the normal
+	p   float64 // two-sided chance of the pairs leaning as far one way if they lean none
 }
 
+// manyClusters is how many rounds are enough to measure how alike the votes of a
+// round are. With fewer the measure is worse than what it mends.
+const manyClusters = 20
+
 // slopeOf fits the log-odds that a pair goes the way of a difference. The error
-// is the larger of Laplace's and the one robust to votes of a round being alike.
+// allows for votes of a round being alike, and the test is that of the score,
+// where there are rounds enough; else votes are taken for independent, and the
+// test is that of the likelihood ratio, which holds also where all go one way.
 func slopeOf(x []difference) slope {
 	s := slope{n: len(x), dof: math.Inf(1)}
-	const precision = 1 / (effectDeviation * effectDeviation)
+	const precision = 1.0 / (effectDeviation * effectDeviation)
 	h := 0.0
 	for range 100 {
 		g := -precision * s.at
@@ -191,19 +201,29 @@ func slopeOf(x []difference) slope {
 			break
 		}
 	}
-	s.laplace = 1 / math.Sqrt(h)
-	s.se = s.laplace
-	scores := map[int]float64{}
+	scores, leans := map[int]float64{}, map[int]float64{}
+	ratio := 0.0
 	for _, d := range x {
 		scores[d.cluster] += d.by / (1 + math.Exp(d.by*s.at))
+		leans[d.cluster] += d.by
+		ratio += 2 * (math.Ln2 - lossOf(1, d.by*s.at))
 	}
-	if c := float64(len(scores)); c >= fewClusters {
-		meat := 0.0
-		for _, k := range sorted(scores) {
-			meat += scores[k] * scores[k]
-		}
-		s.se = max(s.se, math.Sqrt((meat*c/(c-1)+precision)/(h*h)))
-		s.dof = c - 1
+	c := float64(len(scores))
+	if c < manyClusters {
+		s.se = 1 / math.Sqrt(h)
+		s.p = 2 * distuv.UnitNormal.CDF(-math.Sqrt(max(0, ratio)))
+		return s
+	}
+	meat, lean, leaning := 0.0, 0.0, 0.0
+	for _, k := range sorted(scores) {
+		meat += scores[k] * scores[k]
+		lean += leans[k]
+		leaning += leans[k] * leans[k]
+	}
+	s.se, s.dof = math.Sqrt((meat*c/(c-1)+precision)/(h*h)), c-1
+	s.p = 1
+	if leaning > 0 {
+		s.p = 2 * distuv.UnitNormal.CDF(-math.Abs(lean)/math.Sqrt(leaning))
 	}
 	return s
 }
@@ -218,23 +238,19 @@ func (s slope) half() float64 {
 func (s slope) low() float64  { return s.at - s.half() }
 func (s slope) high() float64 { return s.at + s.half() }
 
-// p is the two-sided chance of an effect as large if there is none.
-func (s slope) p() float64 {
-	z := -math.Abs(s.at) / s.se
-	if math.IsInf(s.dof, 1) {
-		return 2 * distuv.UnitNormal.CDF(z)
+// surprise is the two-sided chance of later pairs leaning as far from what the
+// slope foresees.
+func (s slope) surprise(later []difference) float64 {
+	score, info := 0.0, 0.0
+	for _, d := range later {
+		p := 1 / (1 + math.Exp(d.by*s.at))
+		score += d.by * p
+		info += d.by * d.by * p * (1 - p)
 	}
-	return 2 * distuv.StudentsT{Sigma: 1, Nu: s.dof}.CDF(z)
-}
-
-// movedFrom is the chance of moving as far from an earlier slope whose votes are
-// part of these: the variance of the move is what the later ones took away.
-func (s slope) movedFrom(past slope) float64 {
-	v := past.laplace*past.laplace - s.laplace*s.laplace
-	if !(v > 0) {
+	if !(info > 0) {
 		return 1
 	}
-	return 2 * distuv.UnitNormal.CDF(-math.Abs(s.at-past.at)/math.Sqrt(v))
+	return 2 * distuv.UnitNormal.CDF(-math.Abs(score)/math.Sqrt(info+info*info*s.se*s.se))
 }
 
 // Order puts decided directions first, each kind of it by how many errors it

@@ -111,3 +111,30 @@ func TestSimExplore(t *testing.T) {
 		}
 	}
 }
+
+func TestSlopeExplore(t *testing.T) {
+	for _, n := range []int{15, 30, 100} {
+		for _, truth := range []float64{0, 0.5, 1} {
+			cover, decided, reps := 0, 0, 2000
+			rng := rand.New(rand.NewPCG(3, uint64(n)))
+			for range reps {
+				var x []difference
+				for k := range n {
+					d := rng.NormFloat64() * math.Sqrt2
+					if rng.Float64() > 1/(1+math.Exp(-truth*d)) {
+						d = -d
+					}
+					x = append(x, difference{d, k / 5})
+				}
+				s := slopeOf(x)
+				if s.low() <= truth && truth <= s.high() {
+					cover++
+				}
+				if s.p < 0.05 {
+					decided++
+				}
+			}
+			t.Logf("n %d truth %g: cover %.3f decided %.3f", n, truth, float64(cover)/float64(reps), float64(decided)/float64(reps))
+		}
+	}
+}
