@@ -21,6 +21,8 @@ import (
 type rankFlags struct {
 	seriesFlags
 	from   string
+	rater  string // whose reward ranks; all people's comparisons do if --personal is not given
+	own    bool
 	prior  string
 	side   bool
 	ties   string
@@ -37,8 +39,14 @@ func newRank(w world) *cobra.Command {
 		Long: `Rank fits a Davidson–Bradley–Terry model to comparisons: those of a series, or of
 a file (CSV with left,right,winner[,weight][,rater], the arena's and evalica's
 columns, or JSON lines of the same). Strengths are in log-odds: a difference of
-one is a preference of 73 %.`,
+one is a preference of 73 %.
+
+--personal ranks all images of the series, also those that were never compared,
+by one person's reward: what their comparisons say of what images look like. It
+is refused unless it foresees comparisons that it has not seen better than a coin
+and than what everybody else prefers; the status is then 3.`,
 		Example: `  assay rank
+  assay rank --personal --rater anna
   assay rank --from votes.csv --json
   assay rank --from votes.csv --prior none`,
 		Args: cobra.NoArgs,
@@ -48,12 +56,15 @@ one is a preference of 73 %.`,
 	f.registerRules(c)
 	flags := c.Flags()
 	flags.StringVar(&f.from, "from", "", "fit the votes of `FILE` (- is standard input), not a series")
+	flags.BoolVar(&f.own, "personal", false, "rank every image by the reward of --rater")
+	flags.StringVar(&f.rater, "rater", "me", "the `NAME` of the person whose reward --personal takes")
 	flags.StringVar(&f.prior, "prior", "1", "inverse `VARIANCE` of the normal prior on strengths, or none for plain maximum likelihood")
 	flags.BoolVar(&f.side, "side", false, "estimate what being shown on the left is worth")
 	flags.StringVar(&f.ties, "ties", "model", "model ties (Davidson), or count each as half a win of both: half")
 	flags.StringVar(&f.ref, "reference", "", "the `ID` whose strength is 0, for instance bar; the mean of all if not given")
 	flags.IntVar(&f.top, "top", 0, "print only the first `N` in the table")
 	flags.BoolVar(&f.asJSON, "json", false, "print one object (docs/formats.md)")
+	lineOnly(c, "personal")
 	return c
 }
 
@@ -81,6 +92,12 @@ func (f *rankFlags) options() (rank.Options, error) {
 }
 
 func rankCommand(ctx context.Context, c *cobra.Command, w world, f *rankFlags) (err error) {
+	if f.own && f.from != "" {
+		return usage("--personal ranks a series' images by what they look like: --from has none")
+	}
+	if f.own {
+		return personalRanking(ctx, c, w, &f.seriesFlags, f.rater, f.top, f.asJSON)
+	}
 	opt, err := f.options()
 	if err != nil {
 		return err

@@ -49,7 +49,7 @@ or not measured.`,
 	})
 	root.AddCommand(
 		newDemo(w), newInit(w), newAdd(w), newScore(w), newDistance(w), newEmbed(w), newSet(w),
-		newJudge(w), newRank(w), newArchive(w), newGate(w), newDiagnose(w),
+		newJudge(w), newRank(w), newCompass(w), newArchive(w), newGate(w), newDiagnose(w),
 		newModels(w), newRuntime(w), newServe(w), newDoctor(w), newBench(w),
 	)
 	for _, c := range commands(root) {
