@@ -6,10 +6,11 @@ import (
 )
 
 // A shape is what the data choose of the prior: the standard deviations, in
-// log-odds, of what the embedding and the readings contribute, and how far a
-// person departs from the others, as a share of these.
+// log-odds, of what the embedding and the readings contribute and of what an
+// image is worth to a person beyond these, and how far a person departs from the
+// others, as a share of the first two.
 type shape struct {
-	embedding, readings, departure float64
+	embedding, readings, residual, departure float64
 }
 
 // Fixed parts of the prior. A bar may lie anywhere within a few logits of the
@@ -29,7 +30,7 @@ func (l layout) cols() int { return l.comps + l.readings + 2 }
 
 // prior returns the variances that a shape stands for.
 func (l layout) prior(s shape) prior {
-	p := prior{make([]float64, l.cols()), make([]float64, l.cols())}
+	p := prior{make([]float64, l.cols()), make([]float64, l.cols()), s.residual * s.residual}
 	for k := range l.comps + l.readings {
 		sd := s.embedding
 		if k >= l.comps {
@@ -52,16 +53,17 @@ func (l layout) prior(s shape) prior {
 // Bounds of a shape, and where the search for it begins.
 const (
 	leastDeviation, mostDeviation = 0.02, 8
+	leastResidual, mostResidual   = 0.1, 4
 	leastDeparture, mostDeparture = 0.05, 4
 )
 
-func firstShape() shape { return shape{embedding: 1, readings: 1, departure: 0.5} }
+func firstShape() shape { return shape{embedding: 1, readings: 1, residual: 0.7, departure: 0.5} }
 
 // doubt is the weak prior of a shape: within a factor of seven or so of what is
 // usual, without which a few votes could call for any.
 func (s shape) doubt() float64 {
 	first, sum := firstShape(), 0.0
-	for _, ratio := range []float64{s.embedding / first.embedding, s.readings / first.readings, s.departure / first.departure} {
+	for _, ratio := range []float64{s.embedding / first.embedding, s.readings / first.readings, s.residual / first.residual, s.departure / first.departure} {
 		sum -= math.Log(ratio) * math.Log(ratio) / 2 / 4
 	}
 	return sum
@@ -98,10 +100,14 @@ func (s *system) tune(ctx context.Context, l layout) (shape, posterior, error) {
 func (l layout) neighbours(s shape, factor float64) []shape {
 	var out []shape
 	for _, f := range []float64{factor, 1 / factor} {
-		a, b, c := s, s, s
+		a, b, c, e := s, s, s, s
 		a.embedding = min(max(s.embedding*f, leastDeviation), mostDeviation)
 		b.readings = min(max(s.readings*f, leastDeviation), mostDeviation)
 		c.departure = min(max(s.departure*f, leastDeparture), mostDeparture)
+		e.residual = min(max(s.residual*f, leastResidual), mostResidual)
+		if e != s {
+			out = append(out, e)
+		}
 		if l.comps > 0 && a != s {
 			out = append(out, a)
 		}

@@ -33,7 +33,9 @@ func (o Options) check() error {
 // A Reward is what one person prefers, as a weight for each of a few features:
 // d = Σ weight·(feature(left) − feature(right)) are the log-odds of left being
 // preferred. What people have in common is drawn from a normal prior, each
-// person's departure from another; the variances are chosen by the evidence.
+// person's departure from another, and what an image is worth to a person beyond
+// its features from a third, so that many judgments of one image are not taken
+// for many of what it looks like; the variances are chosen by the evidence.
 type Reward struct {
 	Check      Check
 	Components int // of the embedding that it stands on
@@ -43,11 +45,15 @@ type Reward struct {
 	Bar        float64 // what an image must be worth for even odds of not being called bad; meaningless unless BarKnown
 	BarKnown   bool
 
-	basis  *basis
-	weight []float64
-	cov    *mat.SymDense
-	mean   []float64 // of the features over the judged items
-	unseen slope     // of the embedding's part, on pairs it had not seen
+	basis    *basis
+	weight   []float64
+	residual float64       // prior variance of an item's residual
+	cov      *mat.SymDense // of the weights, then of the residuals of what the rater judged
+	own      []int         // items that the rater judged, in order
+	beyond   []float64     // what these are worth beyond their features
+	x        [][]float64   // features by item
+	mean     []float64     // of the features over the judged items
+	unseen   slope         // of the embedding's part, on pairs it had not seen
 }
 
 // Learn fits the reward of one rater to the votes of all, and tries it. The
@@ -63,7 +69,8 @@ func Learn(ctx context.Context, d Data, rater int, opt Options) (*Reward, error)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reward{Components: l.layout.comps, Readings: l.basis.kept, basis: l.basis}
+	r := &Reward{Components: l.layout.comps, Readings: l.basis.kept, basis: l.basis, x: l.x,
+		residual: sh.residual * sh.residual, own: post.arrow.s.items[rater], beyond: post.item[rater]}
 	if l.layout.others {
 		r.Departure = sh.departure
 	}
@@ -169,56 +176,51 @@ func (l *learning) judgedMean() []float64 {
 	return mean
 }
 
-// Of returns what an item is worth to the rater, in log-odds against the mean of
-// what they have judged, and the posterior standard error of that. The item need
-// not be one the reward was learned from; its vector and readings must be of the
-// same kind and length, or the error wraps [assay.ErrInvalid].
+// Of returns what an item that the rater has not judged is worth to them, in
+// log-odds against the mean of what they have judged, and the posterior standard
+// error of that. Its vector and readings must be of the same kind and length as
+// those that the reward was learned from, or the error wraps [assay.ErrInvalid].
 func (r *Reward) Of(it Item) (worth, se float64, err error) {
-	z, err := r.columns(it)
-	if err != nil {
-		return 0, 0, err
-	}
-	return r.along(z)
-}
-
-// Between returns the log-odds of left being preferred to right, sides aside,
-// and their posterior standard error. The error is that of [Reward.Of].
-func (r *Reward) Between(left, right Item) (d, se float64, err error) {
-	a, err := r.columns(left)
-	if err != nil {
-		return 0, 0, err
-	}
-	b, err := r.columns(right)
-	if err != nil {
-		return 0, 0, err
-	}
-	for k := range a {
-		a[k] -= b[k]
-	}
-	return r.along(a)
-}
-
-// columns returns the features of an item, less those of the mean.
-func (r *Reward) columns(it Item) ([]float64, error) {
 	most := -1
 	for _, k := range r.basis.kept {
 		most = max(most, k)
 	}
 	if len(r.basis.comps) > 0 && len(it.Vector) != len(r.basis.mean) || len(it.Readings) <= most {
-		return nil, fmt.Errorf("taste: an item with %d coordinates and %d readings: want %d and more than %d: %w",
+		return 0, 0, fmt.Errorf("taste: an item with %d coordinates and %d readings: want %d and more than %d: %w",
 			len(it.Vector), len(it.Readings), len(r.basis.mean), most, assay.ErrInvalid)
 	}
-	z := make([]float64, len(r.weight))
-	copy(z, r.basis.features(it))
-	for k := range z {
-		z[k] -= r.mean[k]
-	}
-	return z, nil
+	worth, variance := r.along(r.basis.features(it), -1)
+	return worth, math.Sqrt(variance + r.residual), nil
 }
 
-func (r *Reward) along(z []float64) (d, se float64, err error) {
+// Item is [Reward.Of] for an item of the data that the reward was learned from,
+// by its index. Of one that the rater has judged it knows more than the features
+// tell.
+func (r *Reward) Item(i int) (worth, se float64) {
+	at, judged := slices.BinarySearch(r.own, i)
+	if !judged {
+		worth, variance := r.along(r.x[i], -1)
+		return worth, math.Sqrt(variance + r.residual)
+	}
+	worth, variance := r.along(r.x[i], at)
+	return worth, math.Sqrt(variance)
+}
+
+// along returns what features are worth and the variance of that, with the
+// residual of the own item with the given index, none if that is −1.
+func (r *Reward) along(features []float64, own int) (worth, variance float64) {
+	z := make([]float64, len(r.weight)+len(r.own))
+	copy(z, features)
+	for k := range r.mean {
+		z[k] -= r.mean[k]
+	}
+	worth = dot(z[:len(r.weight)], r.weight)
+	if own >= 0 {
+		z[len(r.weight)+own] = 1
+		worth += r.beyond[own]
+	}
 	v := mat.NewVecDense(len(z), z)
-	return dot(z, r.weight), math.Sqrt(max(0, mat.Inner(v, r.cov, v))), nil
+	return worth, max(0, mat.Inner(v, r.cov, v))
 }
 
 // Gradient returns the direction in the embedding, of length 1, in which the

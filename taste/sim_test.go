@@ -90,14 +90,14 @@ func sum(x, y []float64) []float64 {
 }
 
 func TestSimExplore(t *testing.T) {
-	for _, n := range []int{100} {
+	for _, n := range []int{100, 200} {
 		for _, sd := range []float64{0, 1.5} {
 			accepted, gainSum, accSum := 0, 0.0, 0.0
 			const reps = 40
 			for seed := range uint64(reps) {
 				w := newWorld(seed, 120)
 				d := Data{Items: w.items, Votes: w.votes(w.taste(sd), 0, n, 0.3)}
-				r, err := Learn(context.Background(), d, 0, Options{Folds: 8, Components: 8})
+				r, err := Learn(context.Background(), d, 0, Options{})
 				if err != nil {
 					t.Fatal(err)
 				}

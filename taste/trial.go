@@ -162,8 +162,9 @@ func (l *learning) foresee(ctx context.Context, test []row, out func(item int) b
 
 // A forecaster predicts one person's next judgment.
 type forecaster struct {
-	weight []float64
-	cov    *mat.SymDense
+	weight   []float64
+	cov      *mat.SymDense // of the weights, then of the residuals of what they judged
+	residual float64       // prior variance of the residual of an image they have not judged
 }
 
 // forecaster learns from some rows what a rater prefers; one without rows among
@@ -173,17 +174,18 @@ func (l *learning) forecaster(ctx context.Context, rows []row, rater int) (*fore
 	if err != nil {
 		return nil, err
 	}
-	f := &forecaster{weight: post.weights(rater, l.layout.cols())}
+	f := &forecaster{weight: post.weights(rater, l.layout.cols()), residual: sh.residual * sh.residual}
 	f.cov, err = post.arrow.covariance(l.layout.prior(sh), rater)
 	return f, err
 }
 
-// logOdds returns the log-odds of the left, drawn towards 0 by how little is
-// known of the weights: the mean of a logistic function over a normal, as
-// MacKay (1992) approximates it.
+// logOdds returns the log-odds of the left of two images that the rater has not
+// judged, drawn towards 0 by how little is known of the weights and of the
+// images: the mean of a logistic function over a normal, as MacKay (1992)
+// approximates it.
 func (f *forecaster) logOdds(z []float64) float64 {
-	v := mat.NewVecDense(len(z), z)
-	return dot(z, f.weight) / math.Sqrt(1+math.Pi/8*max(0, mat.Inner(v, f.cov, v)))
+	v, cov := mat.NewVecDense(len(z), z), f.cov.SliceSym(0, len(z))
+	return dot(z, f.weight) / math.Sqrt(1+math.Pi/8*(max(0, mat.Inner(v, cov, v))+2*f.residual))
 }
 
 // try predicts and judges.
