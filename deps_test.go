@@ -20,7 +20,7 @@ const module = "github.com/gen-emerge/assay"
 var level = map[string]int{
 	"pixel": 0, "token": 0, "onnx": 0, "weights": 0, "stat": 0, "index": 0, "gemm": 0,
 	"nn": 1, "ort": 1, "rank": 1, "store": 1, "judge/vlm": 1, "judge/judgetest": 1,
-	"backbone": 2, "gate": 2, "archive": 2, "judge": 2,
+	"backbone": 2, "gate": 2, "archive": 2, "judge": 2, "taste": 2,
 	"metric":        3,
 	"series":        4,
 	"web":           5,

@@ -69,6 +69,18 @@ type peopleFacts interface {
 	PutRound(ctx context.Context, r assay.Round) (int64, error)
 	Round(ctx context.Context, id int64) (assay.Round, error)
 	OpenRound(ctx context.Context, series, rater string) (assay.Round, []bool, error)
+	PutMark(ctx context.Context, m assay.Mark) (int64, error)
+	MoveMark(ctx context.Context, m assay.Mark) (int64, error)
+	WithdrawMark(ctx context.Context, mark int64) error
+	Marks(ctx context.Context, series string) ([]assay.Mark, error)
+	PutTriplet(ctx context.Context, t assay.Triplet) (int64, error)
+	AnswerTriplet(ctx context.Context, triplet int64, odd int, latency time.Duration) error
+	Triplets(ctx context.Context, series string) ([]assay.Triplet, error)
+	OpenTriplet(ctx context.Context, series, rater string) (assay.Triplet, error)
+	PutRanking(ctx context.Context, r assay.Ranking) (int64, error)
+	AnswerRanking(ctx context.Context, ranking int64, order []assay.Digest) error
+	Rankings(ctx context.Context, series string) ([]assay.Ranking, error)
+	OpenRanking(ctx context.Context, series, rater string) (assay.Ranking, error)
 }
 
 type judgeFacts interface {
@@ -128,11 +140,12 @@ func (o Options) withDefaults() Options {
 // A Series is one creator's run of images. Its methods may be called by several
 // goroutines; Add by one at a time, under the store's writer lock.
 type Series struct {
-	name  string
-	facts facts
-	tools Tools
-	opt   Options
-	views viewCache
+	name   string
+	facts  facts
+	tools  Tools
+	opt    Options
+	views  viewCache
+	tastes tastes
 }
 
 // Tools are the instruments at hand, and for those that are not, why.

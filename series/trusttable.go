@@ -54,10 +54,10 @@ type TrustRow struct {
 // An AnswerRow holds one judge's answers to a question against the person's own
 // about the same images.
 type AnswerRow struct {
-	N           int     `json:"n"`
+	N           int         `json:"n"`
 	Sensitivity *gate.Share `json:"sensitivity,omitempty"` // of the person's yes, how many it said yes to
 	Specificity *gate.Share `json:"specificity,omitempty"` // of the person's no
-	AC1         float64 `json:"ac1"`                   // Gwet's agreement beyond chance
+	AC1         float64     `json:"ac1"`                   // Gwet's agreement beyond chance
 }
 
 // A DriftStream is one sequence of observations with its detector.

@@ -19,6 +19,8 @@ import (
 type rankFlags struct {
 	seriesFlags
 	from   string
+	rater  string // whose reward ranks; all people's comparisons do if --personal is not given
+	own    bool
 	prior  string
 	side   bool
 	ties   string
@@ -41,8 +43,14 @@ log-odds: a difference of one is a preference of 73 %.
 Where raters, times, confidences or grades are told, a joint model is fitted: each
 rater has a reliability, a share of random clicks, a leaning to one side and
 strengths of their own about the population's; confident answers weigh more, old
-ones less where that forecasts new ones better. --plain leaves all that out.`,
+ones less where that forecasts new ones better. --plain leaves all that out.
+
+--personal ranks all images of the series, also those that were never compared,
+by one person's reward: what their comparisons say of what images look like. It
+is refused unless it foresees comparisons that it has not seen better than a coin
+and than what everybody else prefers; the status is then 3.`,
 		Example: `  assay rank
+  assay rank --personal --rater anna
   assay rank --from votes.csv --json
   assay rank --from votes.csv --prior none`,
 		Args: cobra.NoArgs,
@@ -52,6 +60,8 @@ ones less where that forecasts new ones better. --plain leaves all that out.`,
 	f.registerRules(c)
 	flags := c.Flags()
 	flags.StringVar(&f.from, "from", "", "fit the votes of `FILE` (- is standard input), not a series")
+	flags.BoolVar(&f.own, "personal", false, "rank every image by the reward of --rater")
+	flags.StringVar(&f.rater, "rater", "me", "the `NAME` of the person whose reward --personal takes")
 	flags.StringVar(&f.prior, "prior", "1", "inverse `VARIANCE` of the normal prior on strengths, or none for plain maximum likelihood")
 	flags.BoolVar(&f.side, "side", false, "estimate what being shown on the left is worth")
 	flags.StringVar(&f.ties, "ties", "model", "model ties (Davidson), or count each as half a win of both: half")
@@ -59,6 +69,7 @@ ones less where that forecasts new ones better. --plain leaves all that out.`,
 	flags.BoolVar(&f.plain, "plain", false, "take all votes for alike, whoever gave them, when and how surely")
 	flags.IntVar(&f.top, "top", 0, "print only the first `N` in the table")
 	flags.BoolVar(&f.asJSON, "json", false, "print one object (docs/formats.md)")
+	lineOnly(c, "personal")
 	return c
 }
 
@@ -86,6 +97,12 @@ func (f *rankFlags) options() (rank.Options, error) {
 }
 
 func rankCommand(ctx context.Context, c *cobra.Command, w world, f *rankFlags) (err error) {
+	if f.own && f.from != "" {
+		return usage("--personal ranks a series' images by what they look like: --from has none")
+	}
+	if f.own {
+		return personalRanking(ctx, c, w, &f.seriesFlags, f.rater, f.top, f.asJSON)
+	}
 	opt, err := f.options()
 	if err != nil {
 		return err

@@ -1,0 +1,2 @@
+// Package taste learns what one creator prefers, and says how far that can be trusted.
+package taste
