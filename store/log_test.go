@@ -355,7 +355,7 @@ func TestLogWhileWriting(t *testing.T) {
 		}
 		done <- nil
 	}()
-	for range 5 {
+	for range 3 {
 		var log bytes.Buffer
 		if _, err := db.ExportLog(t.Context(), slowly{&log}, LogOptions{Images: true}); err != nil {
 			t.Fatal(err)

@@ -40,10 +40,13 @@ const (
 	parquetDigests = "digests" // a list of digests, stored one after the other
 )
 
-const (
-	parquetBatch = 4 << 20  // bytes, about, of the rows handed to the writer at once
-	parquetGroup = 64 << 20 // bytes of a row group, about: what the writer holds in memory
-)
+// parquetSizes bound what is held in memory, in bytes, about.
+type parquetSizes struct {
+	batch int // of rows handed to the writer at once
+	group int // of a row group
+}
+
+var usualSizes = parquetSizes{4 << 20, 64 << 20}
 
 // A parquetColumn is one column, as the file describes it.
 type parquetColumn struct {
@@ -148,7 +151,7 @@ func (db *DB) exportParquet(ctx context.Context, t *sql.Tx, f parquetFile, path 
 			os.Remove(out.Name())
 		}
 	}()
-	if n, err = db.writeParquet(ctx, t, f, out); err != nil {
+	if n, err = db.writeParquet(ctx, t, f, out, usualSizes); err != nil {
 		return 0, fmt.Errorf("%s: %w", path, err)
 	}
 	if err := out.Chmod(0o644); err != nil && !errors.Is(err, errors.ErrUnsupported) {
@@ -160,7 +163,7 @@ func (db *DB) exportParquet(ctx context.Context, t *sql.Tx, f parquetFile, path 
 	return n, explainFile(path, os.Rename(out.Name(), path))
 }
 
-func (db *DB) writeParquet(ctx context.Context, t *sql.Tx, f parquetFile, out *os.File) (n int64, err error) {
+func (db *DB) writeParquet(ctx context.Context, t *sql.Tx, f parquetFile, out *os.File, sizes parquetSizes) (n int64, err error) {
 	columns, schema := f.schema()
 	w := parquet.NewGenericWriter[any](out, schema, parquet.Compression(&parquet.Zstd), parquet.CreatedBy("assay", "", ""))
 	rows, err := t.QueryContext(ctx, f.query)
@@ -174,7 +177,7 @@ func (db *DB) writeParquet(ctx context.Context, t *sql.Tx, f parquetFile, out *o
 	flush := func() error {
 		_, err := w.WriteRows(batch)
 		batch, held, group = batch[:0], 0, group+held
-		if err == nil && group > parquetGroup {
+		if err == nil && group > sizes.group {
 			group, err = 0, w.Flush()
 		}
 		return explainFile(out.Name(), err)
@@ -188,7 +191,7 @@ func (db *DB) writeParquet(ctx context.Context, t *sql.Tx, f parquetFile, out *o
 			return 0, fmt.Errorf("row %d: %w", n+1, err)
 		}
 		batch, held, n = append(batch, row), held+size, n+1
-		if held > parquetBatch {
+		if held > sizes.batch {
 			if err := flush(); err != nil {
 				return 0, err
 			}
