@@ -56,6 +56,7 @@ type ruleFacts interface {
 	PutControls(ctx context.Context, c []assay.Control) error
 	PutThreshold(ctx context.Context, t assay.Threshold) (int64, error)
 	Thresholds(ctx context.Context, series string) ([]assay.Threshold, error)
+	ThresholdHistory(ctx context.Context, series, gate string) ([]assay.Threshold, error)
 	PutGrid(ctx context.Context, g assay.GridSpec) (int64, error)
 	Grid(ctx context.Context, series string) (assay.GridSpec, error)
 	PutDecisions(ctx context.Context, d []assay.Decision) error
