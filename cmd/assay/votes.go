@@ -78,7 +78,7 @@ func standingVotes(ctx context.Context, db *store.DB, series, by string) ([]rank
 }
 
 func ballotOf(j assay.Judgment) rank.Ballot {
-	b := rank.Ballot{Left: j.Left.String(), Right: j.Right.String(), Outcome: j.Outcome, Rater: j.Rater}
+	b := rank.Ballot{Left: j.Left.String(), Right: j.Right.String(), Outcome: j.Outcome, Rater: j.Rater, Grade: j.Grade, Time: j.Created}
 	if j.Round != 0 {
 		b.Round = strconv.FormatInt(j.Round, 10)
 	}
@@ -102,8 +102,8 @@ images of the series: a SHA-256 or the beginning of one (8 digits at least), the
 path under which the image was added, its file's name, or that without its ending.
 Rows that cannot be read, or name what is no one image, are told and left out.
 
-What a judgment cannot hold is not made up: a weight other than 1 is refused, and
-rounds are not kept. A file is taken once; --again takes it once more.`,
+Times and grades are kept; a vote without a grade has the smaller one of its side.
+A weight other than 1 is refused; rounds and confidences are not kept. A file is taken once; --again takes it once more.`,
 		Example: `  assay import votes arena.jsonl
   assay import votes votes.csv --rater anna
   assay import votes model.csv --rater qwen --source vlm:qwen2.5-vl`,
@@ -184,6 +184,9 @@ func (f *importVotesFlags) run(ctx context.Context, w world, db *store.DB, path 
 	for _, b := range bad {
 		fmt.Fprintln(w.err, b)
 	}
+	if slices.ContainsFunc(ballots, func(b rank.Ballot) bool { return b.Confidence != 0 }) {
+		fmt.Fprintf(w.err, "%s: confidences are not kept: a judgment has none\n", name)
+	}
 	if len(judgments) == 0 {
 		return fmt.Errorf("%s: no vote is of two images of series %q: %w", name, f.series, assay.ErrInvalid)
 	}
@@ -221,10 +224,12 @@ func (f *importVotesFlags) notTaken(ctx context.Context, db *store.DB, about imp
 
 // judgment turns a vote into a judgment of the series.
 func (f *importVotesFlags) judgment(ctx context.Context, images *imageNames, b rank.Ballot) (j assay.Judgment, err error) {
-	j = assay.Judgment{Series: f.series, Rater: b.Rater, Source: f.source, Outcome: b.Outcome}
+	j = assay.Judgment{Series: f.series, Rater: b.Rater, Source: f.source, Outcome: b.Outcome, Grade: b.Grade, Created: b.Time}
 	switch {
 	case b.Weight != 0 && b.Weight != 1:
 		return j, fmt.Errorf("weight %g: a judgment counts once; write it as that many votes: %w", b.Weight, assay.ErrInvalid)
+	case !b.Time.IsZero() && b.Time.UnixMicro() <= 0:
+		return j, fmt.Errorf("time %s: judgments have times after 1970: %w", b.Time.Format(time.RFC3339), assay.ErrInvalid)
 	case j.Rater == "" && f.rater == "":
 		return j, fmt.Errorf("does not say who judged; name them with --rater: %w", assay.ErrInvalid)
 	case j.Rater == "":
@@ -239,10 +244,10 @@ func (f *importVotesFlags) judgment(ctx context.Context, images *imageNames, b r
 	if j.Left == j.Right {
 		return j, fmt.Errorf("%q and %q are the same image: %w", b.Left, b.Right, assay.ErrInvalid)
 	}
-	switch j.Outcome { // better, and not told by how much
-	case assay.Left:
+	switch { // better, and not told by how much
+	case j.Grade == 0 && j.Outcome == assay.Left:
 		j.Grade = -1
-	case assay.Right:
+	case j.Grade == 0 && j.Outcome == assay.Right:
 		j.Grade = 1
 	}
 	return j, nil
