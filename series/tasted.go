@@ -18,9 +18,9 @@ const (
 	basisImages = 300
 	// othersVotes bounds the judgments of other people that are learned from,
 	// the newest: what people have in common is known well by then.
-	othersVotes = 2000
+	othersVotes = 1000
 	// ownVotes bounds the rater's own, the newest.
-	ownVotes = 2000
+	ownVotes = 1000
 )
 
 // eyes are the embeddings a reward may stand on, the best first: those from
