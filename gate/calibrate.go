@@ -30,6 +30,7 @@ type Evidence struct {
 	Floor      *FloorEvidence      `json:"floor,omitempty"`
 	Chance     *ChanceEvidence     `json:"chance,omitempty"`
 	Percentile *PercentileEvidence `json:"percentile,omitempty"`
+	People     *PeopleEvidence     `json:"people,omitempty"`
 	Guard      *GuardEvidence      `json:"guard,omitempty"` // beside Percentile
 }
 

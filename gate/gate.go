@@ -107,8 +107,11 @@ func compare(res *assay.GateResult, th *assay.Threshold, r *assay.Reading) {
 	}
 	res.Verdict = assay.Fail
 	res.Reason = because(fmt.Sprintf("%s %.6g is %s %.6g", r.Instrument, r.Value, th.Fails, th.Value), th.Reason)
-	if th.Mode == assay.Shadow {
+	switch th.Mode {
+	case assay.Shadow:
 		res.Reason += " (in shadow: recorded, refuses nothing)"
+	case assay.Calibrated:
+		res.Reason += " (calibrated and not enforced: recorded, refuses nothing)"
 	}
 }
 
@@ -124,7 +127,7 @@ func because(statement, reason string) string {
 func sound(th *assay.Threshold) bool {
 	return !math.IsNaN(th.Value) && !math.IsInf(th.Value, 0) &&
 		(th.Fails == Below || th.Fails == Above) &&
-		(th.Mode == assay.Shadow || th.Mode == assay.Enforced)
+		(th.Mode == assay.Shadow || th.Mode == assay.Calibrated || th.Mode == assay.Enforced)
 }
 
 // difference says in which part two identities differ first, the weightiest

@@ -2,6 +2,8 @@ package rank
 
 import (
 	"fmt"
+	"math"
+	"time"
 
 	"github.com/gen-emerge/assay"
 )
@@ -17,6 +19,12 @@ type Ballot struct {
 	Weight      float64       // multiplies the log-likelihood; 0 means 1
 	Rater       string        // who judged; empty if unknown
 	Round       string        // the sitting it was part of; empty if unknown
+
+	// What follows is read by [EstimateJoint] alone.
+
+	Grade      int       // −2 (left much better) … +2 (right much better); 0 if not graded
+	Confidence float64   // how sure the rater was, against others: multiplies the weight; 0 if not told
+	Time       time.Time // when it was given; zero if unknown
 }
 
 // A Table numbers the items and clusters of ballots and resolves each ballot
@@ -33,7 +41,18 @@ type Table struct {
 	clusters map[cluster]int
 	last     int // highest cluster number in use
 	votes    []Vote
+	more     []more // beside votes
+	raters   []string
+	raterNo  map[string]int
 	skipped  int
+}
+
+// more is what a vote has for the joint model.
+type more struct {
+	rater int // −1 if unknown
+	grade int
+	conf  float64 // 0 if not told
+	at    time.Time
 }
 
 type cluster struct{ rater, round string }
@@ -69,6 +88,9 @@ func (t *Table) Add(b Ballot) error {
 	if b.Outcome == assay.BothBad && (b.Left == BarID || b.Right == BarID) {
 		return fmt.Errorf("rank: ballot of %q against %q cannot be both bad: the bar is no image: %w", b.Left, b.Right, assay.ErrInvalid)
 	}
+	if err := checkGrade(b); err != nil {
+		return err
+	}
 	v := Vote{Outcome: b.Outcome, Weight: b.Weight, Unordered: b.Left == BarID || b.Right == BarID}
 	probe := Vote{Left: 0, Right: 1, Outcome: assay.Tie, Weight: b.Weight}
 	if err := checkVote(len(t.votes), 2, &probe); err != nil {
@@ -76,8 +98,9 @@ func (t *Table) Add(b Ballot) error {
 	}
 	v.Cluster = t.cluster(b.Rater, b.Round, b.Outcome == assay.BothBad)
 	v.Left, v.Right = t.Intern(b.Left), t.Intern(b.Right)
+	also := more{t.rater(b.Rater), b.Grade, b.Confidence, b.Time}
 	if b.Outcome != assay.BothBad {
-		t.votes = append(t.votes, v)
+		t.votes, t.more = append(t.votes, v), append(t.more, also)
 		return nil
 	}
 	v.Outcome = assay.Tie
@@ -85,8 +108,68 @@ func (t *Table) Add(b Ballot) error {
 	lost := Vote{Left: bar, Outcome: assay.Left, Weight: b.Weight, Cluster: v.Cluster, Unordered: true}
 	left, right := lost, lost
 	left.Right, right.Right = v.Left, v.Right
-	t.votes = append(t.votes, v, left, right)
+	t.votes, t.more = append(t.votes, v, left, right), append(t.more, also, also, also)
 	return nil
+}
+
+// checkGrade refuses a grade that contradicts the outcome, and a confidence that
+// is no weight.
+func checkGrade(b Ballot) error {
+	fits := b.Grade == 0 ||
+		b.Outcome == assay.Left && b.Grade >= -2 && b.Grade < 0 ||
+		b.Outcome == assay.Right && b.Grade > 0 && b.Grade <= 2
+	if !fits {
+		return fmt.Errorf("rank: ballot of %q against %q has outcome %q with grade %d: want -2 or -1 for left, 1 or 2 for right, else 0: %w",
+			b.Left, b.Right, b.Outcome, b.Grade, assay.ErrInvalid)
+	}
+	if !(b.Confidence >= 0 && b.Confidence <= maxWeight) {
+		return fmt.Errorf("rank: ballot of %q against %q has confidence %g: want a number above 0, or 0 if it is not told: %w",
+			b.Left, b.Right, b.Confidence, assay.ErrInvalid)
+	}
+	return nil
+}
+
+// rater returns the number of a rater, −1 of nobody.
+func (t *Table) rater(name string) int {
+	if name == "" {
+		return -1
+	}
+	if t.raterNo == nil {
+		t.raterNo = map[string]int{}
+	}
+	r, ok := t.raterNo[name]
+	if !ok {
+		r = len(t.raters)
+		t.raterNo[name] = r
+		t.raters = append(t.raters, name)
+	}
+	return r
+}
+
+// Raters returns the names of the raters by number. The slice is the table's own.
+func (t *Table) Raters() []string { return t.raters }
+
+// JointVotes returns the votes in the order of the ballots with all that
+// [EstimateJoint] makes use of. Confidences are divided by their mean, so that
+// they say which votes weigh more than others and not how many there are; a vote
+// without one counts as the mean.
+func (t *Table) JointVotes() []JointVote {
+	var sum float64
+	told := 0
+	for _, m := range t.more {
+		if m.conf > 0 {
+			sum, told = sum+m.conf, told+1
+		}
+	}
+	out := make([]JointVote, len(t.votes))
+	for k, v := range t.votes {
+		m := t.more[k]
+		if m.conf > 0 {
+			v.Weight = math.Min(v.weight()*m.conf*float64(told)/sum, maxWeight)
+		}
+		out[k] = JointVote{Vote: v, Rater: m.rater, Grade: m.grade, Time: m.at}
+	}
+	return out
 }
 
 // AddAboveBar appends a vote for the item against the bar: what a mark of

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -39,6 +40,9 @@ const (
 	fieldWeight
 	fieldRater
 	fieldRound
+	fieldTime
+	fieldConfidence
+	fieldGrade
 	fieldCount
 )
 
@@ -59,6 +63,12 @@ func fieldOf(name string) (field, bool) {
 		return fieldRater, true
 	case "round":
 		return fieldRound, true
+	case "time", "ts", "tstamp", "timestamp":
+		return fieldTime, true
+	case "confidence":
+		return fieldConfidence, true
+	case "grade":
+		return fieldGrade, true
 	}
 	return 0, false
 }
@@ -250,6 +260,10 @@ func (v *voteReader) add(line int, row [fieldCount]string) {
 		}
 		b.Weight = w
 	}
+	if problem := joint(&b, row); problem != "" {
+		v.bad(line, "%s", problem)
+		return
+	}
 	v.ballots = append(v.ballots, b)
 }
 
@@ -290,7 +304,12 @@ func winner(text, left, right string) (assay.Outcome, string) {
 // wrapping [assay.ErrInvalid]; a Weight of 0 is written as 1, which it means.
 func WriteVotes(w io.Writer, ballots []Ballot) error {
 	cw := csv.NewWriter(w)
-	if err := cw.Write([]string{"left", "right", "winner", "weight", "rater", "round"}); err != nil {
+	wide := slices.ContainsFunc(ballots, func(b Ballot) bool { return !b.Time.IsZero() || b.Confidence != 0 || b.Grade != 0 })
+	header := []string{"left", "right", "winner", "weight", "rater", "round", "time", "confidence", "grade"}
+	if !wide {
+		header = header[:fieldTime]
+	}
+	if err := cw.Write(header); err != nil {
 		return err
 	}
 	for k, b := range ballots {
@@ -298,14 +317,17 @@ func WriteVotes(w io.Writer, ballots []Ballot) error {
 			b.Weight = 1
 		}
 		row := [fieldCount]string{b.Left, b.Right, string(b.Outcome), strconv.FormatFloat(b.Weight, 'g', -1, 64), b.Rater, b.Round}
+		row[fieldTime], row[fieldConfidence], row[fieldGrade] = jointColumns(b)
 		back := &voteReader{name: "ballot"}
 		if back.add(k+1, row); len(back.doubts) > 0 {
 			return back.doubts[0]
 		}
-		if back.ballots[0] != b {
+		same := b
+		same.Time = b.Time.UTC() // one moment in two zones is one moment
+		if again := back.ballots[0]; !again.Time.Equal(b.Time) || (again != same && !b.Time.IsZero()) || (b.Time.IsZero() && again != b) {
 			return fmt.Errorf("ballot:%d: %+v would read back as %+v: %w", k+1, b, back.ballots[0], assay.ErrInvalid)
 		}
-		if err := cw.Write(row[:]); err != nil {
+		if err := cw.Write(row[:len(header)]); err != nil {
 			return err
 		}
 	}

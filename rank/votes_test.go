@@ -26,26 +26,26 @@ func goodFiles() map[string]voteFile {
 	return map[string]voteFile{
 		"evalica": {
 			"left,right,winner\npizza,sushi,left\nburger,pasta,right\npizza,pasta,tie\n",
-			[]Ballot{{"pizza", "sushi", assay.Left, 1, "", ""}, {"burger", "pasta", assay.Right, 1, "", ""}, {"pizza", "pasta", assay.Tie, 1, "", ""}},
+			[]Ballot{{Left: "pizza", Right: "sushi", Outcome: assay.Left, Weight: 1}, {Left: "burger", Right: "pasta", Outcome: assay.Right, Weight: 1}, {Left: "pizza", Right: "pasta", Outcome: assay.Tie, Weight: 1}},
 			nil,
 		},
 		"arena": {
 			"model_a,model_b,winner,judge,turn\nx,y,model_a,u1,1\nx,y,model_b,u2,1\nx,y,tie (bothbad),u3,2\n",
-			[]Ballot{{"x", "y", assay.Left, 1, "u1", ""}, {"x", "y", assay.Right, 1, "u2", ""}, {"x", "y", assay.BothBad, 1, "u3", ""}},
+			[]Ballot{{Left: "x", Right: "y", Outcome: assay.Left, Weight: 1, Rater: "u1"}, {Left: "x", Right: "y", Outcome: assay.Right, Weight: 1, Rater: "u2"}, {Left: "x", Right: "y", Outcome: assay.BothBad, Weight: 1, Rater: "u3"}},
 			[]string{`column "turn" is not known`},
 		},
 		"crowd-kit": {
 			"worker,left,right,label\nw,x,y,y\n",
-			[]Ballot{{"x", "y", assay.Right, 1, "w", ""}}, nil,
+			[]Ballot{{Left: "x", Right: "y", Outcome: assay.Right, Weight: 1, Rater: "w"}}, nil,
 		},
 		"ours, in any order and case": {
 			"\xef\xbb\xbf\r\nRound, Winner ,RIGHT,Left,weight,rater\r\n7,both_bad,\"b, the \"\"second\"\"\",a,0.5,me\r\n\r\n,skip,b,a,,\r\n,b,b,a,2,\r\n",
-			[]Ballot{{"a", `b, the "second"`, assay.BothBad, .5, "me", "7"}, {"a", "b", assay.Skip, 1, "", ""}, {"a", "b", assay.Right, 2, "", ""}},
+			[]Ballot{{Left: "a", Right: `b, the "second"`, Outcome: assay.BothBad, Weight: .5, Rater: "me", Round: "7"}, {Left: "a", Right: "b", Outcome: assay.Skip, Weight: 1}, {Left: "a", Right: "b", Outcome: assay.Right, Weight: 2}},
 			nil,
 		},
 		"json lines": {
 			"{\"left\":\"a\",\"right\":\"b\",\"winner\":\"left\",\"weight\":2}\n\n{\"Model_A\":1,\"model_b\":2,\"winner\":\"2\",\"extra\":[1],\"rater\":null}\n",
-			[]Ballot{{"a", "b", assay.Left, 2, "", ""}, {"1", "2", assay.Right, 1, "", ""}},
+			[]Ballot{{Left: "a", Right: "b", Outcome: assay.Left, Weight: 2}, {Left: "1", Right: "2", Outcome: assay.Right, Weight: 1}},
 			[]string{`column "extra" is not known`},
 		},
 		"header alone": {"left,right,winner\n", nil, nil},
@@ -57,7 +57,7 @@ func badFiles() map[string]voteFile {
 	return map[string]voteFile{
 		"bad rows": {
 			"left,right,winner,weight\na,b,left,1\na,b,middle,1\na,a,left,1\na,,left,1\na,b\na,b,left,heavy\na,b,left,-1\na,b,left,inf\n\"a,b,right,1\n",
-			[]Ballot{{"a", "b", assay.Left, 1, "", ""}},
+			[]Ballot{{Left: "a", Right: "b", Outcome: assay.Left, Weight: 1}},
 			[]string{
 				`votes.csv:3: winner "middle": want left, right, tie, both_bad, skip, "a" or "b"`, `votes.csv:4: "a" is compared with itself`,
 				`votes.csv:5: left "a" against right ""`, `votes.csv:6: 2 values for 4 columns`, `votes.csv:7: weight "heavy"`,
@@ -66,12 +66,12 @@ func badFiles() map[string]voteFile {
 		},
 		"ambiguous winner": {
 			"left,right,winner\nright,x,right\nleft,x,left\nx,tie,tie\n",
-			[]Ballot{{"left", "x", assay.Left, 1, "", ""}},
+			[]Ballot{{Left: "left", Right: "x", Outcome: assay.Left, Weight: 1}},
 			[]string{`votes.csv:2: winner "right" is both`, `votes.csv:4: winner "tie" is both`},
 		},
 		"bad lines": {
 			"{\"left\":\"a\",\"right\":\"b\",\"winner\":\"tie\"}\n{\"left\":\"a\"}\nnonsense\n{\"left\":\"a\",\"model_a\":\"b\",\"right\":\"c\",\"winner\":\"tie\"}\n{\"left\":{},\"right\":\"c\",\"winner\":\"tie\"}\n{\"left\":\"a\\u0001\",\"right\":\"c\",\"winner\":\"tie\"}\n",
-			[]Ballot{{"a", "b", assay.Tie, 1, "", ""}},
+			[]Ballot{{Left: "a", Right: "b", Outcome: assay.Tie, Weight: 1}},
 			[]string{
 				`votes.csv:2: key "right" is missing`, `votes.csv:3: not a JSON object`, `votes.csv:4: keys "left" and "model_a" mean the same`,
 				`votes.csv:5: key "left" holds {}`, `votes.csv:6: value "a\x01" holds a control character`,

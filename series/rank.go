@@ -30,7 +30,7 @@ func (s *Series) votes(ctx context.Context) (*rank.Table, error) {
 		if j.Withdrawn || j.Source != "human" { // the ranking is people's
 			continue
 		}
-		b := rank.Ballot{Left: j.Left.String(), Right: j.Right.String(), Outcome: j.Outcome, Rater: j.Rater}
+		b := rank.Ballot{Left: j.Left.String(), Right: j.Right.String(), Outcome: j.Outcome, Rater: j.Rater, Grade: j.Grade, Time: j.Created}
 		if j.Round != 0 {
 			b.Round = strconv.FormatInt(j.Round, 10)
 		}
@@ -38,7 +38,45 @@ func (s *Series) votes(ctx context.Context) (*rank.Table, error) {
 			return nil, fmt.Errorf("judgment %d: %w", j.ID, err)
 		}
 	}
-	return table, nil
+	return table, s.aboveBar(ctx, table)
+}
+
+// aboveBar adds what people marked: an interesting image beats the bar, and a
+// breakthrough beats it and the other images of the round it was given in.
+func (s *Series) aboveBar(ctx context.Context, table *rank.Table) error {
+	marks, err := s.Marks(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range marks {
+		b := rank.Ballot{Left: m.Image.String(), Right: rank.BarID, Outcome: assay.Left, Rater: m.Rater, Time: m.Created}
+		if m.Round != 0 {
+			b.Round = strconv.FormatInt(m.Round, 10)
+		}
+		if err := table.Add(b); err != nil {
+			return fmt.Errorf("mark %d: %w", m.ID, err)
+		}
+		if m.Kind != assay.Breakthrough || m.Round == 0 {
+			continue
+		}
+		round, err := s.facts.Round(ctx, m.Round)
+		if err != nil {
+			return err
+		}
+		beaten := map[assay.Digest]bool{m.Image: true}
+		for _, p := range round.Pairs {
+			for _, id := range []assay.Digest{p.Left, p.Right} {
+				if beaten[id] {
+					continue
+				}
+				beaten[id] = true
+				if b.Right = id.String(); table.Add(b) != nil {
+					return fmt.Errorf("mark %d against %s cannot be counted", m.ID, id.Short())
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // informativePool is how many images are weighed against each other for the
@@ -68,7 +106,7 @@ func (s *Series) informative(ctx context.Context, placed []assay.Digest) ([]assa
 	}
 	var out []assay.Pair
 	for _, p := range picks {
-		out = append(out, assay.Pair{Left: of[p.Left], Right: of[p.Right], Propensity: p.Propensity,
+		out = append(out, assay.Pair{Kind: assay.InformationPair, Left: of[p.Left], Right: of[p.Right], Propensity: p.Propensity,
 			Reason: fmt.Sprintf("the ranking learns most from it (%.2f nats expected)", p.EIG)})
 	}
 	return out, nil

@@ -42,67 +42,6 @@ func (s *Series) OpenRound(ctx context.Context, rater string, n int) (assay.Roun
 	return round, make([]bool, len(pairs)), err
 }
 
-// choose makes the portfolio of a round: cells where a challenger waits, then
-// the pair the ranking would learn most from, and always one pair at random,
-// the unbiased anchor against which everything else can be checked.
-func (s *Series) choose(ctx context.Context, rater string, n int) ([]assay.Pair, error) {
-	view, err := s.View(ctx)
-	if err != nil {
-		return nil, err
-	}
-	placed := view.placed()
-	if len(placed) < 2 {
-		return nil, fmt.Errorf("series %s: %d images on the map: a comparison needs two: %w", s.name, len(placed), assay.ErrUnavailable)
-	}
-	seen, err := s.judged(ctx, rater)
-	if err != nil {
-		return nil, err
-	}
-	var pairs []assay.Pair
-	add := func(p assay.Pair) bool {
-		key := pairKey(p.Left, p.Right)
-		if seen[key] || p.Left == p.Right {
-			return false
-		}
-		seen[key] = true
-		if rand.IntN(2) == 0 { // sides are random and recorded
-			p.Left, p.Right = p.Right, p.Left
-		}
-		pairs = append(pairs, p)
-		return true
-	}
-	contested := view.contested()
-	rand.Shuffle(len(contested), func(i, j int) { contested[i], contested[j] = contested[j], contested[i] })
-	for _, p := range contested {
-		if len(pairs) >= n-2 {
-			break
-		}
-		p.Propensity = min(1, float64(n-2)/float64(len(contested)))
-		add(p)
-	}
-	learn, err := s.informative(ctx, placed)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range learn {
-		if len(pairs) >= n-1 {
-			break
-		}
-		add(p)
-	}
-	total := float64(len(placed)) * float64(len(placed)-1) / 2
-	for i, j := range randomPairs(len(placed)) {
-		if len(pairs) == n {
-			break
-		}
-		add(assay.Pair{Left: placed[i], Right: placed[j], Reason: "a pair at random, to keep the others honest", Propensity: 1 / total})
-	}
-	if len(pairs) == 0 {
-		return nil, fmt.Errorf("series %s: %s has compared every pair: %w", s.name, rater, assay.ErrUnavailable)
-	}
-	return pairs, nil
-}
-
 // randomPairs yields pairs of n things at random: of few things each pair once,
 // of many so many draws that only a rater who has answered nearly all of them
 // finds nothing new.

@@ -56,6 +56,7 @@ type ruleFacts interface {
 	PutControls(ctx context.Context, c []assay.Control) error
 	PutThreshold(ctx context.Context, t assay.Threshold) (int64, error)
 	Thresholds(ctx context.Context, series string) ([]assay.Threshold, error)
+	ThresholdHistory(ctx context.Context, series, gate string) ([]assay.Threshold, error)
 	PutGrid(ctx context.Context, g assay.GridSpec) (int64, error)
 	Grid(ctx context.Context, series string) (assay.GridSpec, error)
 	PutDecisions(ctx context.Context, d []assay.Decision) error
@@ -69,6 +70,18 @@ type peopleFacts interface {
 	PutRound(ctx context.Context, r assay.Round) (int64, error)
 	Round(ctx context.Context, id int64) (assay.Round, error)
 	OpenRound(ctx context.Context, series, rater string) (assay.Round, []bool, error)
+	PutMark(ctx context.Context, m assay.Mark) (int64, error)
+	MoveMark(ctx context.Context, m assay.Mark) (int64, error)
+	WithdrawMark(ctx context.Context, mark int64) error
+	Marks(ctx context.Context, series string) ([]assay.Mark, error)
+	PutTriplet(ctx context.Context, t assay.Triplet) (int64, error)
+	AnswerTriplet(ctx context.Context, triplet int64, odd int, latency time.Duration) error
+	Triplets(ctx context.Context, series string) ([]assay.Triplet, error)
+	OpenTriplet(ctx context.Context, series, rater string) (assay.Triplet, error)
+	PutRanking(ctx context.Context, r assay.Ranking) (int64, error)
+	AnswerRanking(ctx context.Context, ranking int64, order []assay.Digest) error
+	Rankings(ctx context.Context, series string) ([]assay.Ranking, error)
+	OpenRanking(ctx context.Context, series, rater string) (assay.Ranking, error)
 }
 
 type judgeFacts interface {

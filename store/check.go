@@ -19,7 +19,7 @@ func latest(table, where string) string {
 
 // version is one row of text that changes with every fact a series' views are
 // computed from. Each part is one step into an index. Readings, embeddings,
-// neighbours, withdrawals and answers are taken over all series, so that a fact of
+// neighbours, withdrawals and all answers are taken over all series, so that a fact of
 // another series may change the version too: a view is then computed once more
 // than needed, never once too few.
 var version = `SELECT s.id || '@' || s.created
@@ -36,6 +36,12 @@ var version = `SELECT s.id || '@' || s.created
 	|| ' round ' || coalesce(` + latest("round", "WHERE series = s.id") + `, '')
 	|| ' answer ' || coalesce(` + latest("answer", "") + `, '')
 	|| ' comparison ' || coalesce(` + latest("comparison", "WHERE series = s.id") + `, '')
+	|| ' mark ' || coalesce(` + latest("mark", "WHERE series = s.id") + `, '')
+	|| ' unmark ' || coalesce(` + latest("mark_withdrawal", "") + `, '')
+	|| ' triplet ' || coalesce(` + latest("triplet", "WHERE series = s.id") + `, '')
+	|| ' triplet_answer ' || coalesce(` + latest("triplet_answer", "") + `, '')
+	|| ' ranking ' || coalesce(` + latest("ranking", "WHERE series = s.id") + `, '')
+	|| ' ranking_answer ' || coalesce(` + latest("ranking_answer", "") + `, '')
 	|| ' audit ' || coalesce(` + latest("note", "WHERE series = s.id AND kind = 'audit'") + `, '')
 	FROM series s WHERE s.name = $1`
 
@@ -58,9 +64,10 @@ func (db *DB) Version(ctx context.Context, series string) (string, error) {
 
 // Check returns everything that is wrong with the workspace: damage of the
 // database file, references to rows that are not there, places that were
-// skipped, comparisons whose judgments say something else, and images whose
-// bytes are missing or have the wrong length. It returns nil if nothing is. It reads the whole database but not the blobs'
-// contents; see [DB.Blob] for those.
+// skipped, comparisons whose judgments say something else, rankings that leave
+// images out, second breakthroughs, and images whose bytes are missing or have the
+// wrong length. It returns nil if nothing is. It reads the whole database but not
+// the blobs' contents; see [DB.Blob] for those.
 func (db *DB) Check(ctx context.Context) []error {
 	var found []error
 	report := func(table, key, format string, args ...any) {
@@ -109,7 +116,39 @@ func (db *DB) Check(ctx context.Context) []error {
 	if err != nil {
 		return append(found, err)
 	}
+	if err := db.checkPeople(ctx, report); err != nil {
+		return append(found, err)
+	}
 	return append(found, db.checkBlobs(ctx)...)
+}
+
+// checkPeople reports rankings whose order leaves images out, and raters with two
+// breakthroughs in a series.
+func (db *DB) checkPeople(ctx context.Context, report func(table, key, format string, args ...any)) error {
+	_, err := list(ctx, db, func(rows *sql.Rows) (none struct{}, err error) {
+		var ranking, shown, placed int64
+		err = rows.Scan(&ranking, &shown, &placed)
+		report("ranking", fmt.Sprint(ranking), "shows %d images and puts %d in order", shown, placed)
+		return none, err
+	}, `SELECT ranking, shown, placed FROM (SELECT k.id AS ranking,
+			(SELECT count(*) FROM ranking_image m WHERE m.ranking = k.id) AS shown,
+			(SELECT count(*) FROM ranking_place p WHERE p.ranking = k.id) AS placed,
+			EXISTS (SELECT 1 FROM ranking_answer a WHERE a.ranking = k.id) AS answered
+			FROM ranking k) AS k
+		WHERE shown = 0 OR answered AND placed <> shown ORDER BY ranking`)
+	if err != nil {
+		return err
+	}
+	_, err = list(ctx, db, func(rows *sql.Rows) (none struct{}, err error) {
+		var series, rater string
+		var count int64
+		err = rows.Scan(&series, &rater, &count)
+		report("mark", series, "%s has %d breakthroughs that stand; want one", rater, count)
+		return none, err
+	}, `SELECT s.name, m.rater, count(*) FROM mark m JOIN series s ON s.id = m.series
+		WHERE m.kind = 'breakthrough' AND NOT EXISTS (SELECT 1 FROM mark_withdrawal w WHERE w.mark = m.id)
+		GROUP BY s.name, m.rater HAVING count(*) > 1 ORDER BY s.name, m.rater`)
+	return err
 }
 
 // checkBlobs returns an error for each image whose file is missing or has the

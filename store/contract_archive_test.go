@@ -191,6 +191,43 @@ func answerPair(ctx context.Context, db *DB, r assay.Round, pair int, change fun
 	return db.PutJudgment(ctx, j)
 }
 
+func testPutJudgments(t *testing.T, db *DB) {
+	ctx := t.Context()
+	fill(t, db, "s", 3)
+	fill(t, db, "other", 4)
+	about := note("s", 0, "import")
+	a, b := judgment("s", 1, 2), judgment("s", 3, 2)
+	refused := func(name string, want string, bad assay.Judgment) {
+		t.Helper()
+		is(t, name, db.PutJudgments(ctx, []assay.Judgment{a, bad}, about), assay.ErrInvalid, "judgment 2", want)
+	}
+	bad := b
+	bad.Grade = 1
+	refused("grade", "grade 1", bad)
+	bad = b
+	bad.Right = pictureID(4)
+	refused("an image of another series", "not in series", bad)
+	bad = judgment("other", 1, 2)
+	refused("a judgment of another series", "other", bad)
+	anonymous := about
+	anonymous.Kind = ""
+	is(t, "note", db.PutJudgments(ctx, []assay.Judgment{a}, anonymous), assay.ErrInvalid)
+	got, err := db.Judgments(ctx, "s")
+	must(t, err)
+	same(t, "judgments after refusals", got, []assay.Judgment(nil))
+
+	must(t, db.PutJudgments(ctx, []assay.Judgment{a, b, a}, about))
+	got, err = db.Judgments(ctx, "s")
+	must(t, err)
+	third := a
+	a.ID, b.ID, third.ID = 1, 2, 3
+	same(t, "judgments", got, []assay.Judgment{a, b, third})
+	notes, err := db.Notes(ctx, "s", assay.Digest{}, "import")
+	must(t, err)
+	about.ID = 1
+	same(t, "notes", notes, []assay.Note{about})
+}
+
 func testRounds(t *testing.T, db *DB) {
 	ctx := t.Context()
 	fill(t, db, "s", 6)
@@ -320,11 +357,22 @@ func testVersion(t *testing.T, db *DB) {
 	changes("comparison", err)
 	_, err = db.PutNote(ctx, note("s", 0, "audit"))
 	changes("audit", err)
+	m, err := db.PutMark(ctx, mark("s", 1, assay.Interesting))
+	changes("mark", err)
+	changes("mark withdrawn", db.WithdrawMark(ctx, m))
+	tr, err := db.PutTriplet(ctx, triplet("s", 1, 2, 3))
+	changes("triplet", err)
+	changes("triplet answered", db.AnswerTriplet(ctx, tr, 1, 0))
+	rk, err := db.PutRanking(ctx, ranking("s", 1, 2, 3))
+	changes("ranking", err)
+	changes("ranking answered", db.AnswerRanking(ctx, rk, []assay.Digest{id, pictureID(1), pictureID(3)}))
 
 	before := version()
 	must(t, db.Record(ctx, r))
 	must(t, db.PutDecisions(ctx, d))
 	must(t, db.Withdraw(ctx, j))
+	must(t, db.WithdrawMark(ctx, m))
+	must(t, db.AnswerTriplet(ctx, tr, 1, 5))
 	_, _, err = db.Enter(ctx, img, data, assay.Entry{Series: "s"})
 	must(t, err)
 	_, _, err = db.Enter(ctx, img, data, assay.Entry{Series: "other"})

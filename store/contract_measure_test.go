@@ -292,6 +292,9 @@ func testThresholds(t *testing.T, db *DB) {
 	next := base
 	next.Value, next.Mode, next.Evidence = 8, assay.Enforced, nil
 	next = put(next)
+	proven := base
+	proven.Gate, proven.Mode = "adherence", assay.Calibrated
+	proven = put(proven)
 	near := base
 	near.Gate, near.Fails, near.Mode, near.Identity = "distance", "below", assay.Suspended, lpips
 	near = put(near)
@@ -301,7 +304,7 @@ func testThresholds(t *testing.T, db *DB) {
 
 	got, err := db.Thresholds(ctx, "s")
 	must(t, err)
-	same(t, "ruling thresholds", got, []assay.Threshold{near, next})
+	same(t, "ruling thresholds", got, []assay.Threshold{proven, near, next})
 	got, err = db.ThresholdHistory(ctx, "s", "floor")
 	must(t, err)
 	same(t, "history", got, []assay.Threshold{first, next})

@@ -102,9 +102,9 @@ func checkThreshold(th assay.Threshold) error {
 		return fmt.Errorf("fails %q: want \"below\" or \"above\": %w", th.Fails, assay.ErrInvalid)
 	}
 	switch th.Mode {
-	case assay.Shadow, assay.Enforced, assay.Suspended:
+	case assay.Shadow, assay.Calibrated, assay.Enforced, assay.Suspended:
 	default:
-		return fmt.Errorf("mode %q: want shadow, enforced or suspended: %w", th.Mode, assay.ErrInvalid)
+		return fmt.Errorf("mode %q: want shadow, calibrated, enforced or suspended: %w", th.Mode, assay.ErrInvalid)
 	}
 	if len(th.Evidence) > 0 && !json.Valid(th.Evidence) {
 		return fmt.Errorf("the evidence is not JSON: %w", assay.ErrInvalid)

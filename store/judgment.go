@@ -36,6 +36,29 @@ func (db *DB) PutJudgment(ctx context.Context, j assay.Judgment) (int64, error) 
 	return id, nil
 }
 
+// PutJudgments appends judgments that come from elsewhere, as [DB.PutJudgment] does,
+// and a note of the same series that says from where, all in one transaction. The
+// error names the first judgment that is refused by its place, from 1.
+func (db *DB) PutJudgments(ctx context.Context, js []assay.Judgment, from assay.Note) error {
+	for i, j := range js {
+		if err := checkJudgment(j); err != nil {
+			return fmt.Errorf("judgment %d, of %s and %s: %w", i+1, j.Left.Short(), j.Right.Short(), err)
+		}
+		if j.Series != from.Series {
+			return fmt.Errorf("judgment %d is of series %q, the note of %q: %w", i+1, j.Series, from.Series, assay.ErrInvalid)
+		}
+	}
+	return db.write(ctx, func(t *tx) error {
+		for i, j := range js {
+			if _, err := t.putJudgment(j); err != nil {
+				return fmt.Errorf("judgment %d, of %s and %s: %w", i+1, j.Left.Short(), j.Right.Short(), err)
+			}
+		}
+		_, err := t.putNote(from)
+		return err
+	})
+}
+
 func checkJudgment(j assay.Judgment) error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf(format+": %w", append(args, assay.ErrInvalid)...)

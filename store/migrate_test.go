@@ -14,7 +14,7 @@ import (
 
 // versionOne makes, with the first migration alone, the workspace that the first
 // release would have left: two entries, the second with a reading, one of a pair
-// and a vector.
+// and a vector; two thresholds and a round.
 func versionOne(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -47,7 +47,38 @@ func versionOne(t *testing.T) (dir string) {
 	exec(`INSERT INTO reading (image, ref, identity, value, warnings, created) VALUES (2, NULL, 1, 3.25, '["small"]', $1), (2, 1, 2, 0.5, NULL, $1)`, micros(epoch))
 	exec(`INSERT INTO embedding (image, identity, vector, created) VALUES (2, 2, x'0000803f', 1)`)
 	exec(`INSERT INTO neighbour (series, seq, identity, nearest, value, created) VALUES (1, 2, 2, 1, 0.5, 1)`)
+	exec(`INSERT INTO threshold (id, series, gate, identity, value, fails, mode, source, reason, evidence, created) VALUES
+		(3, 1, 'floor', 1, 7, 'above', 'shadow', 'controls', 'why', '{"n": 3}', $1), (5, 1, 'floor', 1, 8, 'above', 'enforced', 'manual', '', NULL, $1)`, micros(epoch))
+	exec(`INSERT INTO round (id, series, rater, created) VALUES (1, 1, 'me', $1)`, micros(epoch))
+	exec(`INSERT INTO round_pair (round, series, ord, left_image, right_image, reason, propensity) VALUES (1, 1, 0, 1, 2, 'r', 0.5)`)
 	return dir
+}
+
+// The thresholds of a workspace of the first release keep their numbers, stay as
+// unchangeable as they were, and take modes that came later.
+func TestMigrateThresholds(t *testing.T) {
+	db := openAt(t, versionOne(t), Options{Now: clock()})
+	ctx := t.Context()
+	old := assay.Threshold{ID: 3, Identity: niqe, Series: "s", Gate: "floor", Value: 7, Fails: "above", Mode: assay.Shadow,
+		Source: "controls", Reason: "why", Evidence: []byte(`{"n": 3}`), Created: epoch}
+	ruling := old
+	ruling.ID, ruling.Value, ruling.Mode, ruling.Source, ruling.Reason, ruling.Evidence = 5, 8, assay.Enforced, "manual", "", nil
+	next := ruling
+	next.ID, next.Mode = 6, assay.Calibrated
+	same(t, "number of the next", put(t)(db.PutThreshold(ctx, next)), next.ID)
+	got, err := db.ThresholdHistory(ctx, "s", "floor")
+	must(t, err)
+	same(t, "thresholds", got, []assay.Threshold{old, ruling, next})
+	for _, query := range []string{`UPDATE threshold SET value = 1`, `DELETE FROM threshold`} {
+		_, err := db.writer.ExecContext(ctx, query)
+		is(t, query, db.explain(err), assay.ErrInvalid, "threshold_never_")
+	}
+	r, err := db.Round(ctx, 1)
+	must(t, err)
+	same(t, "pairs", r.Pairs, []assay.Pair{{Left: pictureID(1), Right: pictureID(2), Reason: "r", Propensity: 0.5}})
+	if errs := db.Check(ctx); errs != nil {
+		t.Errorf("Check: %v", errs)
+	}
 }
 
 // A workspace of the first release keeps every fact, and takes readings with

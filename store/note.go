@@ -13,32 +13,36 @@ import (
 // that is not JSON, or an image that is not in the series is an error wrapping
 // [assay.ErrInvalid].
 func (db *DB) PutNote(ctx context.Context, n assay.Note) (id int64, err error) {
-	if n.Kind == "" || !json.Valid(n.Body) {
-		return 0, fmt.Errorf("note %q of %s: want a named kind and a body in JSON: %w", n.Kind, n.Judge.Name, assay.ErrInvalid)
-	}
 	err = db.write(ctx, func(t *tx) error {
-		series, err := t.seriesID(n.Series)
-		if err != nil {
-			return err
-		}
-		var image any
-		if !n.Image.IsZero() {
-			if _, image, err = t.entryOf(n.Series, n.Image); err != nil {
-				return fmt.Errorf("note %q: %w", n.Kind, err)
-			}
-		}
-		judge, err := t.judgeID(n.Judge)
-		if err != nil {
-			return fmt.Errorf("note %q: %w", n.Kind, err)
-		}
-		id, err = t.number(`INSERT INTO note (series, image, judge, kind, body, created) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`,
-			series, image, judge, n.Kind, string(n.Body), t.at(n.Created))
+		id, err = t.putNote(n)
 		return err
 	})
 	if err != nil {
 		return 0, err
 	}
 	return id, nil
+}
+
+func (t *tx) putNote(n assay.Note) (int64, error) {
+	if n.Kind == "" || !json.Valid(n.Body) {
+		return 0, fmt.Errorf("note %q of %s: want a named kind and a body in JSON: %w", n.Kind, n.Judge.Name, assay.ErrInvalid)
+	}
+	series, err := t.seriesID(n.Series)
+	if err != nil {
+		return 0, err
+	}
+	var image any
+	if !n.Image.IsZero() {
+		if _, image, err = t.entryOf(n.Series, n.Image); err != nil {
+			return 0, fmt.Errorf("note %q: %w", n.Kind, err)
+		}
+	}
+	judge, err := t.judgeID(n.Judge)
+	if err != nil {
+		return 0, fmt.Errorf("note %q: %w", n.Kind, err)
+	}
+	return t.number(`INSERT INTO note (series, image, judge, kind, body, created) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`,
+		series, image, judge, n.Kind, string(n.Body), t.at(n.Created))
 }
 
 // Notes returns the notes of the series in the order in which they were stored:

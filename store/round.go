@@ -15,8 +15,8 @@ const maxPairs = 5
 
 // PutRound appends a round of 1 to 5 pairs and returns its number. Images must
 // be entries of the series, a pair of two different ones and asked once, the
-// rater named and propensities probabilities; anything else is an error wrapping
-// [assay.ErrInvalid].
+// rater named, kinds known or empty and propensities probabilities; anything else is
+// an error wrapping [assay.ErrInvalid].
 func (db *DB) PutRound(ctx context.Context, r assay.Round) (int64, error) {
 	if r.Rater == "" || len(r.Pairs) == 0 || len(r.Pairs) > maxPairs {
 		return 0, fmt.Errorf("round of %d pairs for %q: want a named rater and 1 to %d pairs: %w",
@@ -50,6 +50,14 @@ func (t *tx) putPair(name string, round int64, ord int, p assay.Pair) error {
 	if p.Left == p.Right {
 		return fmt.Errorf("image %s is not compared with itself: %w", p.Left, assay.ErrInvalid)
 	}
+	var kind any
+	switch p.Kind {
+	case "":
+	case assay.ArchivePair, assay.InformationPair, assay.JudgePair, assay.RandomPair, assay.RepeatPair, assay.AuditPair:
+		kind = string(p.Kind)
+	default:
+		return fmt.Errorf("kind %q is unknown: %w", p.Kind, assay.ErrInvalid)
+	}
 	if !(p.Propensity >= 0 && p.Propensity <= 1) { // written so that NaN fails
 		return fmt.Errorf("propensity %g is not a probability: %w", p.Propensity, assay.ErrInvalid)
 	}
@@ -61,9 +69,9 @@ func (t *tx) putPair(name string, round int64, ord int, p assay.Pair) error {
 	if err != nil {
 		return err
 	}
-	n, err := t.exec(`INSERT INTO round_pair (round, series, ord, left_image, right_image, reason, propensity)
-		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (round, left_image, right_image) DO NOTHING`,
-		round, series, ord, left, right, p.Reason, p.Propensity)
+	n, err := t.exec(`INSERT INTO round_pair (round, series, ord, left_image, right_image, kind, reason, propensity)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (round, left_image, right_image) DO NOTHING`,
+		round, series, ord, left, right, kind, p.Reason, p.Propensity)
 	if err == nil && n == 0 {
 		return fmt.Errorf("%s against %s is asked twice: %w", p.Left.Short(), p.Right.Short(), assay.ErrInvalid)
 	}
@@ -109,10 +117,10 @@ func (db *DB) round(ctx context.Context, id int64) (r assay.Round, answered []bo
 	answered, err = list(ctx, db, func(rows *sql.Rows) (done bool, err error) {
 		var p assay.Pair
 		err = rows.Scan(&r.ID, &r.Series, &r.Rater, (*instant)(&r.Created),
-			(*digest)(&p.Left), (*digest)(&p.Right), &p.Reason, &p.Propensity, &done)
+			(*digest)(&p.Left), (*digest)(&p.Right), &p.Kind, &p.Reason, &p.Propensity, &done)
 		r.Pairs = append(r.Pairs, p)
 		return done, err
-	}, `SELECT r.id, s.name, r.rater, r.created, a.id, b.id, p.reason, p.propensity, `+standing+`
+	}, `SELECT r.id, s.name, r.rater, r.created, a.id, b.id, coalesce(p.kind, ''), p.reason, p.propensity, `+standing+`
 		FROM round r JOIN series s ON s.id = r.series JOIN round_pair p ON p.round = r.id
 		JOIN image a ON a.num = p.left_image JOIN image b ON b.num = p.right_image
 		WHERE r.id = $1 ORDER BY p.ord`, id)

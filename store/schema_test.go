@@ -36,11 +36,20 @@ var valid = map[string]columns{
 	"grid_axis":  {"grid": 1, "ord": 2, "descriptor": "d", "lo": 0.0, "hi": 1.0, "cells": 1},
 	"decision":   {"series": 1, "seq": 3, "image": 3, "placement": "added", "cell": "[1]", "incumbent": 2, "gates": "[]", "basis": "new", "created": 1},
 	"round":      {"series": 1, "rater": "me", "created": 1},
-	"round_pair": {"round": 1, "series": 1, "ord": 2, "left_image": 1, "right_image": 3, "reason": "", "propensity": 0.5},
+	"round_pair": {"round": 1, "series": 1, "ord": 2, "left_image": 1, "right_image": 3, "kind": "random", "reason": "", "propensity": 0.5},
 	"judgment": {"series": 1, "round": 1, "rater": "me", "source": "vlm:m", "left_image": 1, "right_image": 2, "outcome": "left", "grade": -1,
 		"propensity": 0.5, "latency": 0, "created": 1},
-	"withdrawal": {"judgment": 1, "created": 1},
-	"judge":      {"name": "x", "api": "openai", "endpoint": "", "model": "m", "family": "", "protocol": 1},
+	"withdrawal":      {"judgment": 1, "created": 1},
+	"mark":            {"series": 1, "image": 1, "rater": "me", "kind": "interesting", "round": 1, "created": 1},
+	"mark_withdrawal": {"mark": 1, "created": 1},
+	"triplet": {"series": 1, "rater": "me", "first_image": 1, "second_image": 2, "third_image": 3, "propensity": 0.5,
+		"created": 1},
+	"triplet_answer": {"triplet": 2, "odd": -1, "latency": 0, "created": 1},
+	"ranking":        {"series": 1, "rater": "me", "created": 1},
+	"ranking_image":  {"ranking": 3, "series": 1, "ord": 1, "image": 2, "contested": 0, "propensity": 0.5},
+	"ranking_answer": {"ranking": 2, "created": 1},
+	"ranking_place":  {"ranking": 3, "place": 1, "image": 1},
+	"judge":          {"name": "x", "api": "openai", "endpoint": "", "model": "m", "family": "", "protocol": 1},
 	"question": {"name": "x", "version": "1", "dimension": "d", "text": "Is it?", "good": "yes", "kind": "", "scope": "image", "needs": "[]",
 		"twin_of": "", "expect": ""},
 	"answer": {"series": 1, "image": 2, "text": make([]byte, 32), "judge": 1, "question": 1, "method": "logprobs", "p": 0.5, "low": 0.25, "high": 0.75,
@@ -152,6 +161,7 @@ var broken = []struct {
 	{"round_pair_at_most_five", "round_pair", columns{"ord": 5}},
 	{"round_pair_of_two", "round_pair", columns{"right_image": 1}},
 	{"round_pair_propensity_probability", "round_pair", columns{"propensity": 1.1}},
+	{"round_pair_kind_known", "round_pair", columns{"kind": ""}},
 	{"FOREIGN KEY", "round_pair", columns{"series": 2}},
 	{"FOREIGN KEY", "round_pair", columns{"right_image": 4}},
 	{"judgment_rater_named", "judgment", columns{"rater": ""}},
@@ -170,6 +180,48 @@ var broken = []struct {
 	{"withdrawal_once", "withdrawal", columns{"judgment": 2}},
 	{"withdrawal_created_known", "withdrawal", columns{"created": 0}},
 	{"FOREIGN KEY", "withdrawal", columns{"judgment": 9}},
+	{"mark_rater_named", "mark", columns{"rater": ""}},
+	{"mark_kind_known", "mark", columns{"kind": "nice"}},
+	{"mark_created_known", "mark", columns{"created": 0}},
+	{"FOREIGN KEY", "mark", columns{"image": 4}},
+	{"FOREIGN KEY", "mark", columns{"round": 9}},
+	{"FOREIGN KEY", "mark", columns{"series": 3}}, // the round is another series'
+	{"mark_withdrawal_once", "mark_withdrawal", columns{"mark": 2}},
+	{"mark_withdrawal_created_known", "mark_withdrawal", columns{"created": 0}},
+	{"FOREIGN KEY", "mark_withdrawal", columns{"mark": 9}},
+	{"triplet_rater_named", "triplet", columns{"rater": ""}},
+	{"triplet_of_three", "triplet", columns{"second_image": 1}},
+	{"triplet_of_three", "triplet", columns{"third_image": 1}},
+	{"triplet_of_three", "triplet", columns{"third_image": 2}},
+	{"triplet_propensity_probability", "triplet", columns{"propensity": 1.1}},
+	{"triplet_created_known", "triplet", columns{"created": 0}},
+	{"FOREIGN KEY", "triplet", columns{"first_image": 4}},
+	{"FOREIGN KEY", "triplet", columns{"second_image": 4}},
+	{"FOREIGN KEY", "triplet", columns{"third_image": 4}},
+	{"triplet_answer_once", "triplet_answer", columns{"triplet": 1}},
+	{"triplet_answer_odd_known", "triplet_answer", columns{"odd": 3}},
+	{"triplet_answer_latency_not_negative", "triplet_answer", columns{"latency": -1}},
+	{"triplet_answer_created_known", "triplet_answer", columns{"created": 0}},
+	{"FOREIGN KEY", "triplet_answer", columns{"triplet": 9}},
+	{"ranking_of_series", "ranking", columns{"id": 1}},
+	{"ranking_rater_named", "ranking", columns{"rater": ""}},
+	{"ranking_created_known", "ranking", columns{"created": 0}},
+	{"FOREIGN KEY", "ranking", columns{"series": 9}},
+	{"ranking_image_once", "ranking_image", columns{"image": 1}},
+	{"ranking_image_at_most_twenty", "ranking_image", columns{"ord": 20}},
+	{"ranking_image_contested_boolean", "ranking_image", columns{"contested": 2}},
+	{"ranking_image_propensity_probability", "ranking_image", columns{"propensity": -0.1}},
+	{"UNIQUE constraint failed: ranking_image.ranking, ranking_image.ord", "ranking_image", columns{"ord": 0}},
+	{"FOREIGN KEY", "ranking_image", columns{"image": 4}},
+	{"FOREIGN KEY", "ranking_image", columns{"series": 3}},
+	{"ranking_answer_once", "ranking_answer", columns{"ranking": 1}},
+	{"ranking_answer_created_known", "ranking_answer", columns{"created": 0}},
+	{"FOREIGN KEY", "ranking_answer", columns{"ranking": 9}},
+	{"ranking_place_once", "ranking_place", columns{"image": 3}},
+	{"ranking_place_at_most_twenty", "ranking_place", columns{"place": 20}},
+	{"UNIQUE constraint failed: ranking_place.ranking, ranking_place.place", "ranking_place", columns{"place": 0}},
+	{"FOREIGN KEY", "ranking_place", columns{"image": 2}},   // not shown
+	{"FOREIGN KEY", "ranking_place", columns{"ranking": 2}}, // not answered
 	{"judge_once", "judge", columns{"name": "local", "endpoint": "http://localhost:8000/v1/", "model": "qwen", "family": "qwen"}},
 	{"judge_named", "judge", columns{"name": ""}},
 	{"judge_model_with_api", "judge", columns{"model": ""}},
@@ -272,6 +324,12 @@ var uniques = map[string]string{
 	"round_of_series":           "UNIQUE constraint failed: round.",
 	"round_pair_once":           "UNIQUE constraint failed: round_pair.round, round_pair.left_image, round_pair.right_image",
 	"withdrawal_once":           "UNIQUE constraint failed: withdrawal.judgment",
+	"mark_withdrawal_once":      "UNIQUE constraint failed: mark_withdrawal.mark",
+	"triplet_answer_once":       "UNIQUE constraint failed: triplet_answer.triplet",
+	"ranking_of_series":         "UNIQUE constraint failed: ranking.",
+	"ranking_image_once":        "UNIQUE constraint failed: ranking_image.ranking, ranking_image.image",
+	"ranking_answer_once":       "UNIQUE constraint failed: ranking_answer.ranking",
+	"ranking_place_once":        "UNIQUE constraint failed: ranking_place.ranking, ranking_place.image",
 	"judge_once":                "UNIQUE constraint failed: judge.name, judge.api, judge.endpoint, judge.model, judge.family, judge.protocol",
 	"question_once":             "UNIQUE constraint failed: question.name, question.version",
 	"answer_once":               "UNIQUE constraint failed: index 'answer_once'",
@@ -315,7 +373,35 @@ func furnish(t *testing.T, db *DB) {
 	must(t, err)
 	must(t, db.PutCapabilities(ctx, qwen, []byte(`{}`)))
 	must(t, db.BeginCalls(ctx, []assay.Call{call(1), call(2)}))
+	furnishPeople(t, db)
 	must(t, db.EndCalls(ctx, []assay.CallEnd{callEnd(1)}))
+}
+
+// furnishPeople adds two marks, the second withdrawn; two triplets and two
+// rankings, the first of each answered; and a third ranking, by hand, that shows
+// two images and has an answer that places one.
+func furnishPeople(t *testing.T, db *DB) {
+	t.Helper()
+	ctx := t.Context()
+	_, err := db.PutMark(ctx, mark("s", 1, assay.Interesting))
+	must(t, err)
+	m, err := db.PutMark(ctx, mark("s", 2, assay.Breakthrough))
+	must(t, err)
+	must(t, db.WithdrawMark(ctx, m))
+	for range 2 {
+		_, err = db.PutTriplet(ctx, triplet("s", 1, 2, 3))
+		must(t, err)
+		_, err = db.PutRanking(ctx, ranking("s", 1, 2, 3))
+		must(t, err)
+	}
+	must(t, db.AnswerTriplet(ctx, 1, 2, 0))
+	must(t, db.AnswerRanking(ctx, 1, []assay.Digest{pictureID(2), pictureID(1), pictureID(3)}))
+	_, err = db.writer.ExecContext(ctx, `
+		INSERT INTO ranking (id, series, rater, created) VALUES (3, 1, 'me', 1);
+		INSERT INTO ranking_image (ranking, series, ord, image, contested, propensity) VALUES (3, 1, 0, 1, 0, 0), (3, 1, 2, 3, 0, 0);
+		INSERT INTO ranking_answer (ranking, created) VALUES (3, 1);
+		INSERT INTO ranking_place (ranking, place, image) VALUES (3, 0, 3)`)
+	must(t, err)
 }
 
 // insert tries to add a row, and takes it back if that worked.

@@ -7,9 +7,9 @@
 // error has added no row; only when the disk itself fails while syncing may its
 // rows appear after all, whole. Writing again what is there adds nothing,
 // except where a method returns a number: PutThreshold, PutGrid, PutRound,
-// PutComparison, PutNote and PutJudgment outside rounds append each time, and so
-// do PutCapabilities and BeginCalls. Methods are safe for use by many goroutines
-// and, on one machine, many processes.
+// PutTriplet, PutRanking, PutComparison, PutNote and PutJudgment outside rounds
+// append each time, and so do PutCapabilities and BeginCalls. Methods are safe for
+// use by many goroutines and, on one machine, many processes.
 //
 // Missing names give errors wrapping [assay.ErrNotFound], facts that no rule
 // allows [assay.ErrInvalid], facts that contradict an earlier one

@@ -30,7 +30,7 @@ func (st *site) answerQuestion(w http.ResponseWriter, r *http.Request) error {
 	if strings.TrimSpace(ask.Question) == "" {
 		return fmt.Errorf("no question is named: %w", assay.ErrInvalid)
 	}
-	a, err := st.series.AnswerQuestion(r.Context(), st.rater, id, ask.Question, ask.Answer)
+	a, err := st.series.AnswerQuestion(r.Context(), st.rater(r.Context()), id, ask.Question, ask.Answer)
 	if err != nil {
 		return err
 	}

@@ -94,8 +94,8 @@ func (st *site) comparePage(w http.ResponseWriter, r *http.Request) error {
 		if perr != nil {
 			return fmt.Errorf("round %q: want a number: %w", clip(text, 20), assay.ErrInvalid)
 		}
-		state, err = st.series.Round(r.Context(), id, st.rater)
-	} else if state, err = st.series.CurrentRound(r.Context(), st.rater); errors.Is(err, assay.ErrNotFound) {
+		state, err = st.series.Round(r.Context(), id, st.rater(r.Context()))
+	} else if state, err = st.series.CurrentRound(r.Context(), st.rater(r.Context())); errors.Is(err, assay.ErrNotFound) {
 		return st.look.write(w, http.StatusOK, "begin.html", st.frame(r.Context(), "Compare", "compare"))
 	}
 	if err != nil {
@@ -201,7 +201,7 @@ func (st *site) startRound(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	round, _, err := st.series.OpenRound(r.Context(), st.rater, ask.Pairs)
+	round, _, err := st.series.OpenRound(r.Context(), st.rater(r.Context()), ask.Pairs)
 	if err != nil {
 		return err
 	}
@@ -247,12 +247,12 @@ func (st *site) answer(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("latency_ms %d: want 0 to %d: %w", a.LatencyMS, maxLatency.Milliseconds(), assay.ErrInvalid)
 	}
 	// Read first, so that nothing can fail once the judgment is stored.
-	state, err := st.series.Round(r.Context(), a.Round, st.rater)
+	state, err := st.series.Round(r.Context(), a.Round, st.rater(r.Context()))
 	if err != nil {
 		return err
 	}
 	j, err := st.series.Judge(r.Context(), series.Answer{
-		Round: a.Round, Pair: a.Pair, Rater: st.rater, Outcome: a.Outcome, Grade: a.Grade, Latency: latency,
+		Round: a.Round, Pair: a.Pair, Rater: st.rater(r.Context()), Outcome: a.Outcome, Grade: a.Grade, Latency: latency,
 	})
 	if err != nil && (!errors.Is(err, assay.ErrConflict) || j.ID == 0 || form != nil) {
 		return err
@@ -310,7 +310,7 @@ func (st *site) undo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	state, err := st.series.Round(r.Context(), ask.Round, st.rater)
+	state, err := st.series.Round(r.Context(), ask.Round, st.rater(r.Context()))
 	if err != nil {
 		return err
 	}
@@ -320,7 +320,7 @@ func (st *site) undo(w http.ResponseWriter, r *http.Request) error {
 	}
 	var j assay.Judgment
 	if !done {
-		if j, err = st.series.Undo(r.Context(), ask.Round, st.rater); err != nil {
+		if j, err = st.series.Undo(r.Context(), ask.Round, st.rater(r.Context())); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -18,11 +19,41 @@ const maxBody = 16 << 10
 // script or style, no frame around it.
 const policy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 
-// A guard stands before every handler.
+// A guard stands before every handler, and says who asks.
 type guard struct {
-	token string
+	token string // of the server's own link; empty: none is needed on this machine
+	keys  []key  // all tokens that open the pages
 	site  *site
 	next  http.Handler
+}
+
+// A key is a token that opens the pages.
+type key struct {
+	token  string
+	rater  string // whose link it is; empty: the server's own
+	cookie string // value of the cookie it is traded for
+}
+
+// newGuard lists the keys. The cookie is named after the first, since cookies of
+// two servers on one machine are not told apart by port; the tokens themselves
+// stay out of cookies.
+func newGuard(opt Options, st *site) *guard {
+	g := &guard{token: opt.Token, site: st, next: st.routes()}
+	add := func(token, rater string) {
+		sum := sha256.Sum256([]byte("assay cookie\n" + token))
+		text := hex.EncodeToString(sum[:])
+		if st.cookie == "" {
+			st.cookie = "assay-" + text[:8]
+		}
+		g.keys = append(g.keys, key{token: token, rater: rater, cookie: text[8:]})
+	}
+	if opt.Token != "" {
+		add(opt.Token, "")
+	}
+	for _, r := range opt.Raters {
+		add(r.Token, r.Name)
+	}
+	return g
 }
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -40,8 +71,17 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.site.refuse(w, r, why.status, *why)
 		return
 	}
-	if g.token != "" && !g.known(w, r) {
+	k, done := g.opened(w, r)
+	switch {
+	case done:
 		return
+	case k == nil && g.token != "":
+		w.Header().Set("WWW-Authenticate", `Bearer realm="assay"`)
+		g.site.refuse(w, r, http.StatusUnauthorized, refusal{What: "these pages need the token that assay serve printed",
+			Remedy: "Open the whole link, with ?token=… at its end; the browser then remembers it until it is closed. Programs send the header “Authorization: Bearer TOKEN”."})
+		return
+	case k != nil && k.rater != "":
+		r = as(r, k.rater)
 	}
 	if why := unsafeRequest(r); why != nil {
 		g.site.refuse(w, r, why.status, *why)
@@ -86,39 +126,48 @@ func loopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// known reports whether the request shows the token; if not, it has been
-// answered. A link with the token is traded for a cookie and an address
-// without it, so that the secret stays out of histories.
-func (g *guard) known(w http.ResponseWriter, r *http.Request) bool {
-	name, value := g.cookie()
-	if c, err := r.Cookie(name); err == nil && equal(c.Value, value) && !r.URL.Query().Has("token") {
-		return true
-	}
-	if secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && equal(secret, g.token) {
-		return true
-	}
+// opened finds the key that the request shows: nil if it shows none. A link
+// with a token is traded for a cookie and an address without it, so that the
+// secret stays out of histories; the request is then answered, and done is true.
+func (g *guard) opened(w http.ResponseWriter, r *http.Request) (k *key, done bool) {
 	query := r.URL.Query()
-	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && equal(query.Get("token"), g.token) {
-		http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && len(g.keys) > 0 && query.Has("token") {
+		k := g.find(func(k key) bool { return equal(query.Get("token"), k.token) })
+		if k == nil {
+			return nil, g.token == "" && g.strange(w, r)
+		}
+		http.SetCookie(w, &http.Cookie{Name: g.site.cookie, Value: k.cookie, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
 		query.Del("token")
 		// Leading slashes are one: "//host" would be another server.
 		to := url.URL{Path: "/" + strings.TrimLeft(r.URL.Path, "/\\"), RawQuery: query.Encode()}
 		w.Header().Set("Cache-Control", "no-store")
 		http.Redirect(w, r, to.String(), http.StatusSeeOther)
-		return false
+		return nil, true
 	}
-	w.Header().Set("WWW-Authenticate", `Bearer realm="assay"`)
-	g.site.refuse(w, r, http.StatusUnauthorized, refusal{What: "these pages need the token that assay serve printed",
-		Remedy: "Open the whole link, with ?token=… at its end; the browser then remembers it until it is closed. Programs send the header “Authorization: Bearer TOKEN”."})
-	return false
+	if secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		if k := g.find(func(k key) bool { return equal(secret, k.token) }); k != nil {
+			return k, false
+		}
+	}
+	if c, err := r.Cookie(g.site.cookie); err == nil {
+		return g.find(func(k key) bool { return equal(c.Value, k.cookie) }), false
+	}
+	return nil, false
 }
 
-// cookie names the cookie after the token, since cookies of two servers on one
-// machine are not told apart by port, and keeps the token itself out of it.
-func (g *guard) cookie() (name, value string) {
-	sum := sha256.Sum256([]byte("assay cookie\n" + g.token))
-	text := hex.EncodeToString(sum[:])
-	return "assay-" + text[:8], text[8:]
+func (g *guard) find(match func(key) bool) *key {
+	if i := slices.IndexFunc(g.keys, match); i >= 0 {
+		return &g.keys[i]
+	}
+	return nil
+}
+
+// strange answers a link with an unknown token where none is needed: its owner
+// believes to be somebody, and would answer as somebody else.
+func (g *guard) strange(w http.ResponseWriter, r *http.Request) bool {
+	g.site.refuse(w, r, http.StatusUnauthorized, refusal{What: "nobody has this link now",
+		Remedy: "Ask for a new one: assay serve --raters NAME,… prints a link for each."})
+	return true
 }
 
 // equal compares secrets in a time that depends on neither.

@@ -99,7 +99,7 @@ func (st *site) imagePage(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.relate(st, r)
 	page.tell(id)
-	page.Judged = judged(&page.Profile, st.rater, r.URL.Query().Get("dimension"))
+	page.Judged = judged(&page.Profile, st.rater(r.Context()), r.URL.Query().Get("dimension"))
 	page.FromElite = st.differenceFrom(id, p.Incumbent)
 	for i, g := range page.Gates {
 		page.Gates[i].From = st.differenceFrom(id, g.Nearest)

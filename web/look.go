@@ -85,6 +85,7 @@ type frame struct {
 	Series string
 	Here   string // "map", "diagnose", "compare", "judges", or empty
 	Judged bool   // the series has judges, and a page of them
+	Rater  string // whose link was opened; empty if none was
 }
 
 func (st *site) frame(ctx context.Context, title, here string) frame {
@@ -92,7 +93,8 @@ func (st *site) frame(ctx context.Context, title, here string) frame {
 	if err != nil && ctx.Err() == nil { // the page goes without a link; what it shows itself it must be able to read
 		st.log.Error("whether there are judges", "error", err)
 	}
-	return frame{Title: title, Series: st.series.Name(), Here: here, Judged: judged}
+	name, _ := ctx.Value(raterKey{}).(string)
+	return frame{Title: title, Series: st.series.Name(), Here: here, Judged: judged, Rater: name}
 }
 
 // static serves an embedded file. It is looked up by name in a table; no path

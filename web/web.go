@@ -37,8 +37,11 @@ type Options struct {
 	// the pages first (?token=), then in a cookie; or as "Authorization: Bearer".
 	// If it is empty, only loopback addresses are served.
 	Token string
-	Rater string       // who answers comparisons, as recorded in judgments; empty means "me"
-	Log   *slog.Logger // failures that are not the visitor's; nil discards
+	Rater string // who answers comparisons, as recorded in judgments; empty means "me"
+	// Raters are further people, each with a token in a link of their own: who opens
+	// it sees the same pages, and answers under that name.
+	Raters []Rater
+	Log    *slog.Logger // failures that are not the visitor's; nil discards
 
 	// Difference opens the instrument whose maps ([metric.Instrument.Map]) are laid
 	// over pictures; it is asked at every request, and should remember what it opened.
@@ -62,7 +65,8 @@ type Facts interface {
 type site struct {
 	series *series.Series
 	facts  Facts
-	rater  string
+	owner  string // who answers where no rater's link was opened
+	cookie string // name of the cookie that remembers a link
 	log    *slog.Logger
 	look   *look
 	thumbs *cache
@@ -79,13 +83,17 @@ type site struct {
 // New returns the pages of s, whose facts are in f. The handler may be mounted at
 // the root of a server only.
 func New(s *series.Series, f Facts, opt Options) (http.Handler, error) {
+	opt.Rater = cmp.Or(opt.Rater, "me")
+	if err := checkRaters(opt); err != nil {
+		return nil, err
+	}
 	look, err := newLook()
 	if err != nil {
 		return nil, err
 	}
 	st := &site{
 		series: s, facts: f, look: look,
-		rater:  cmp.Or(opt.Rater, "me"),
+		owner:  opt.Rater,
 		log:    opt.Log,
 		thumbs: newCache(thumbCacheBytes),
 		// A decode may hold several times the picture's size; more at once than
@@ -96,8 +104,7 @@ func New(s *series.Series, f Facts, opt Options) (http.Handler, error) {
 	if st.log == nil {
 		st.log = slog.New(slog.DiscardHandler)
 	}
-	g := &guard{token: opt.Token, site: st, next: st.routes()}
-	return g, nil
+	return newGuard(opt, st), nil
 }
 
 // routes maps requests to handlers. What it does not name is refused with a
@@ -117,6 +124,7 @@ func (st *site) routes() http.Handler {
 		"POST /compare/round":          st.startRound,
 		"POST /compare/answer":         st.answer,
 		"POST /compare/undo":           st.undo,
+		"POST /leave":                  st.leave,
 		"GET /blob/{id}":               st.blob,
 		"GET /thumb/{id}":              st.thumb,
 		"GET /difference/{id}/{other}": st.difference,

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -28,6 +26,7 @@ type rankFlags struct {
 	ties   string
 	ref    string
 	asJSON bool
+	plain  bool
 	top    int
 }
 
@@ -37,9 +36,14 @@ func newRank(w world) *cobra.Command {
 		Use:   "rank",
 		Short: "Rank what was compared, with errors and doubts",
 		Long: `Rank fits a Davidson–Bradley–Terry model to comparisons: those of a series, or of
-a file (CSV with left,right,winner[,weight][,rater], the arena's and evalica's
-columns, or JSON lines of the same). Strengths are in log-odds: a difference of
-one is a preference of 73 %.
+a file (CSV with left,right,winner[,weight][,rater][,round][,time][,confidence][,grade],
+the arena's and evalica's columns, or JSON lines of the same). Strengths are in
+log-odds: a difference of one is a preference of 73 %.
+
+Where raters, times, confidences or grades are told, a joint model is fitted: each
+rater has a reliability, a share of random clicks, a leaning to one side and
+strengths of their own about the population's; confident answers weigh more, old
+ones less where that forecasts new ones better. --plain leaves all that out.
 
 --personal ranks all images of the series, also those that were never compared,
 by one person's reward: what their comparisons say of what images look like. It
@@ -62,6 +66,7 @@ and than what everybody else prefers; the status is then 3.`,
 	flags.BoolVar(&f.side, "side", false, "estimate what being shown on the left is worth")
 	flags.StringVar(&f.ties, "ties", "model", "model ties (Davidson), or count each as half a win of both: half")
 	flags.StringVar(&f.ref, "reference", "", "the `ID` whose strength is 0, for instance bar; the mean of all if not given")
+	flags.BoolVar(&f.plain, "plain", false, "take all votes for alike, whoever gave them, when and how surely")
 	flags.IntVar(&f.top, "top", 0, "print only the first `N` in the table")
 	flags.BoolVar(&f.asJSON, "json", false, "print one object (docs/formats.md)")
 	lineOnly(c, "personal")
@@ -119,11 +124,7 @@ func rankCommand(ctx context.Context, c *cobra.Command, w world, f *rankFlags) (
 		}
 		opt.Reference = []int{item}
 	}
-	fit, err := rank.Estimate(ctx, len(table.IDs()), table.Votes(), opt)
-	if err != nil {
-		return err
-	}
-	report, err := fit.Report(table.IDs())
+	report, err := rankTable(ctx, table, opt, f.plain)
 	if err != nil {
 		return err
 	}
@@ -132,9 +133,9 @@ func rankCommand(ctx context.Context, c *cobra.Command, w world, f *rankFlags) (
 		report.Warnings = append(report.Warnings, b.Error())
 	}
 	if f.asJSON {
-		err = json.NewEncoder(w.out).Encode(report)
+		err = report.write(w.out)
 	} else {
-		err = printRanking(w.out, report, f.top)
+		err = report.print(w.out, f.top)
 	}
 	if err == nil && len(bad) > 0 {
 		err = errPartial
@@ -193,40 +194,4 @@ func seriesVotes(ctx context.Context, c *cobra.Command, w world, f *rankFlags) (
 	}
 	defer func() { err = errors.Join(err, ws.Close()) }()
 	return ws.series.Votes(ctx)
-}
-
-func printRanking(out io.Writer, r *rank.Report, top int) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "item\tstrength\t± se\tsandwich\tvotes\twon\tlost\ttied\tpart")
-	for i, it := range r.Items {
-		if top > 0 && i >= top {
-			break
-		}
-		id := it.ID
-		if d, err := assay.ParseDigest(id); err == nil {
-			id = d.Short()
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%g\t%g\t%g\t%d\n", id, number(it.Strength), number(it.SE), number(it.Sandwich), it.Games, it.Won, it.Lost, it.Tied, it.Component)
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	if r.Tie != nil {
-		fmt.Fprintf(out, "ties: log ν %s ± %s\n", number(r.Tie.Value), number(r.Tie.SE))
-	}
-	if r.Side != nil {
-		fmt.Fprintf(out, "shown on the left: %s ± %s\n", number(r.Side.Value), number(r.Side.SE))
-	}
-	for _, warning := range r.Warnings {
-		fmt.Fprintln(out, "doubt:", warning)
-	}
-	return nil
-}
-
-// number writes a strength for people; what the data do not give is a dash.
-func number(n rank.Number) string {
-	if math.IsNaN(float64(n)) || math.IsInf(float64(n), 0) {
-		return "–"
-	}
-	return strconv.FormatFloat(float64(n), 'f', 4, 64)
 }
