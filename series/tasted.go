@@ -77,18 +77,10 @@ func (s *Series) tasted(ctx context.Context, rater string) (*tasted, error) {
 		return nil, fmt.Errorf("%s has compared nothing in series %s yet: `assay serve` asks: %w", rater, s.name, assay.ErrUnavailable)
 	}
 	t.recent()
-	if m, ok := s.facts.(markFacts); ok {
-		if t.marks, err = m.Marks(ctx, s.name); err != nil {
-			return nil, err
-		}
-		t.marks = slices.DeleteFunc(t.marks, func(m assay.Mark) bool { return m.Withdrawn })
+	if t.marks, err = s.Marks(ctx); err != nil {
+		return nil, err
 	}
 	return t, t.read(ctx)
-}
-
-// markFacts is a store that keeps marks.
-type markFacts interface {
-	Marks(ctx context.Context, series string) ([]assay.Mark, error)
 }
 
 // recent keeps the newest judgments, of the rater and of all others.

@@ -114,8 +114,8 @@ func trials(t *testing.T, times, judgments int, sd float64) (accepted int, gain,
 }
 
 // A taste is found from some hundred judgments, and who clicks at random is
-// refused: by an interval of 95 %, one in forty may pass. Of 200 each
-// (ASSAY_TEST_LONG=1): see the log.
+// refused: by an interval of 95 %, one in forty may pass. Counted over 200 of each with
+// ASSAY_TEST_LONG=1.
 func TestTrialTellsTasteFromChance(t *testing.T) {
 	for _, c := range []struct {
 		judgments int
@@ -123,11 +123,14 @@ func TestTrialTellsTasteFromChance(t *testing.T) {
 		least     float64 // share that is accepted
 		most      float64
 	}{{50, 0, 0, 0.05}, {100, 0, 0, 0.05}, {200, 0, 0, 0.05}, {50, 1.5, 0.1, 1}, {100, 1.5, 0.4, 1}, {200, 1.5, 0.8, 1}} {
-		times := some(4, 200)
+		times := some(2, 200)
+		if times < 50 && c.judgments != 100 {
+			continue
+		}
 		accepted, gain, accuracy := trials(t, times, c.judgments, c.sd)
 		share := float64(accepted) / float64(times)
 		t.Logf("%d judgments, tastes of %g logits: accepted %d of %d, %.3f nats saved, accuracy %.3f", c.judgments, c.sd, accepted, times, gain, accuracy)
-		if times < 50 && (c.sd == 0 && accepted > 1 || c.sd > 0 && c.judgments == 200 && accepted == 0) ||
+		if times < 50 && (c.sd == 0 && accepted > 0 || c.sd > 0 && accepted == 0) ||
 			times >= 50 && (share < c.least || share > c.most) {
 			t.Errorf("%d judgments, tastes of %g logits: accepted %d of %d", c.judgments, c.sd, accepted, times)
 		}
@@ -169,15 +172,15 @@ func TestTrialIsBlind(t *testing.T) {
 // want the same is foreseen better than alone; among those who want the opposite
 // the personal model beats theirs.
 func TestOthers(t *testing.T) {
-	w := newWorld(3, 80)
+	w := newWorld(3, 50)
 	common := w.taste(1.5)
 	opposite := make([]float64, len(common))
 	for k, v := range common {
 		opposite[k] = -v
 	}
 	var others []Vote
-	for r := 1; r <= 4; r++ {
-		others = append(others, w.votes(common, r, 100, 0.3)...)
+	for r := 1; r <= 3; r++ {
+		others = append(others, w.votes(common, r, 60, 0.3)...)
 	}
 	like := w.votes(common, 0, 40, 0.3)
 	alone, err := Learn(t.Context(), Data{Items: w.items, Votes: like}, 0, Options{})
@@ -191,7 +194,7 @@ func TestOthers(t *testing.T) {
 	if *among.Check.LogLoss >= *alone.Check.LogLoss || alone.Check.Population != nil || alone.Departure != 0 {
 		t.Errorf("alone %.3f nats, among others %.3f", *alone.Check.LogLoss, *among.Check.LogLoss)
 	}
-	odd, err := Learn(t.Context(), Data{Items: w.items, Votes: slices.Concat(w.votes(opposite, 0, 100, 0.3), others)}, 0, Options{})
+	odd, err := Learn(t.Context(), Data{Items: w.items, Votes: slices.Concat(w.votes(opposite, 0, 60, 0.3), others)}, 0, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
