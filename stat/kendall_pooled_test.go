@@ -187,7 +187,7 @@ func TestPooledKendallP(t *testing.T) {
 // numbers is 2/π·asin rho. Half of the rounds of a set are of a better day, so that
 // rounds differ by more than chance.
 func TestPooledKendallCovers(t *testing.T) {
-	sets := 600
+	sets := 300
 	if os.Getenv("ASSAY_TEST_LONG") != "" {
 		sets = 20000
 	}

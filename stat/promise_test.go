@@ -15,7 +15,7 @@ func TestConformalMin(t *testing.T) {
 	for _, c := range []struct {
 		alpha, bound float64
 		want         int
-	}{{.1, 1, 9}, {.05, 1, 19}, {.2, 1, 4}, {.01, 1, 99}, {.05, 2, 39}, {.3, 1, 3}, {2, 1, 1}} {
+	}{{.1, 1, 9}, {.05, 1, 19}, {.2, 1, 4}, {.01, 1, 99}, {.05, 2, 39}, {.3, 1, 3}, {2, 1, 1}, {1. / 49, 1, 48}} {
 		if got, err := ConformalMin(c.alpha, c.bound); got != c.want || err != nil {
 			t.Errorf("alpha %g, bound %g: %d, %v; want %d", c.alpha, c.bound, got, err, c.want)
 		}
@@ -163,6 +163,11 @@ func TestLearnThenTestCounts(t *testing.T) {
 	}
 	if got.More <= 0 {
 		t.Errorf("in any order: %d more labels", got.More)
+	}
+	// 0 of 59 is proven alone, p = 0.0485, and not as one of three.
+	got, err = LearnThenTest([]Count{{0, 59}, {20, 59}, {20, 59}}, .05, .05, false)
+	if err != nil || slices.Contains(got.Proven, true) || got.Last != -1 || got.More != 80-59 { // ln(0.05/3)/ln 0.95 = 79.8
+		t.Errorf("one of three: %+v, %v; want nothing proven and 21 more labels", got, err)
 	}
 	for _, bad := range []struct {
 		seen         []Count
