@@ -28,7 +28,7 @@ func ConformalMin(alpha, bound float64) (int, error) {
 	if !(alpha > 0 && bound > 0) || math.IsInf(alpha, 0) || math.IsInf(bound, 0) || bound/alpha > 1<<40 {
 		return 0, fmt.Errorf("conformal risk: alpha %g and losses up to %g: want both above 0 and no more than 2^40 labels: %w", alpha, bound, assay.ErrInvalid)
 	}
-	return max(1, int(math.Ceil(bound/alpha-1-1e-9))), nil // 1e-9: 1/0.05 is no whole number in binary
+	return max(1, int(math.Ceil(bound/alpha-1-1e-9))), nil // 1e-9: 1/(1/49) is a little more than 49 here
 }
 
 // ConformalRisk returns the first of the settings, which become more cautious one

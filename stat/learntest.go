@@ -37,6 +37,9 @@ func LearnThenTest(seen []Count, alpha, delta float64, inOrder bool) (Tested, er
 	if err := checkOpen("learn then test", "alpha", alpha); err != nil {
 		return Tested{}, err
 	}
+	if err := checkOpen("learn then test", "delta", delta); err != nil {
+		return Tested{}, err
+	}
 	t := Tested{Proven: make([]bool, len(seen)), P: make([]float64, len(seen)), Last: -1}
 	for j, c := range seen {
 		if err := checkCounts(fmt.Sprintf("learn then test: setting %d", j), c.K, c.N, 1-delta); err != nil {
@@ -69,6 +72,6 @@ func LearnThenTest(seen []Count, alpha, delta float64, inOrder bool) (Tested, er
 	if err != nil {
 		return Tested{}, fmt.Errorf("learn then test: setting %d: %w", t.Last+1, err)
 	}
-	t.More = max(0, need-next.N)
+	t.More = need - next.N // above 0, or it were proven
 	return t, nil
 }
