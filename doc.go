@@ -25,12 +25,13 @@
 // checkpoints in the official containers.
 // Package stat is intervals, quantiles and agreement, the distances of sets of
 // vectors (Fréchet, kernels, manifolds, diversity), and tests of whether a series
-// converges; package index finds nearest neighbours, exactly.
+// converges or a stream has drifted; package index finds nearest neighbours, exactly.
 //
 // Level 1 gives these a use. Package nn has layers over graphs. Package ort runs
 // graphs on ONNX Runtime through a binding without cgo, and finds or installs
 // the library. Package rank fits Bradley–Terry models with ties to comparisons,
-// and says how far each strength can be trusted. Package store is the one
+// by one rater or by many at once, and says how far each strength and each rater
+// can be trusted. Package store is the one
 // durable place: facts are appended, never changed. Package judge/vlm asks
 // vision-language models over HTTP, with a cache, a budget and a ledger around it;
 // judge/judgetest stands in for them in tests.
@@ -39,7 +40,8 @@
 // variant: one vision transformer serves CLIP, DINO, DreamSim and BLIP, beside
 // convolutional ones (VGG, AlexNet, SqueezeNet, Inception, MobileNet), and what
 // containers call the parts is a map. Package gate compares readings with
-// thresholds, and computes thresholds from controls. Package archive is the quality-diversity map: a grid
+// thresholds, and computes thresholds from controls and from people's judgments.
+// Package taste learns one person's reward and where it points. Package archive is the quality-diversity map: a grid
 // of cells, each with one elite and the challengers that wait to be compared
 // with it. Package judge has models answer yes/no questions, compare two images in
 // both orders and write a few verified sentences, never score, and examines how

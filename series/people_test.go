@@ -2,6 +2,7 @@ package series_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/gen-emerge/assay"
@@ -71,12 +72,13 @@ func TestJudgeAndUndo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := round.Pairs[0] // the first pairs decide cells
+	at := slices.IndexFunc(round.Pairs, func(p assay.Pair) bool { return p.Kind == assay.ArchivePair })
+	p := round.Pairs[at]
 	elite, challenger, outcome, grade := p.Left, p.Right, assay.Right, 2
 	if d, _ := before.Decision(elite); d.Placement != assay.Added {
 		elite, challenger, outcome, grade = p.Right, p.Left, assay.Left, -2
 	}
-	j, err := s.Judge(ctx, series.Answer{Round: round.ID, Pair: 0, Rater: "ada", Outcome: outcome, Grade: grade})
+	j, err := s.Judge(ctx, series.Answer{Round: round.ID, Pair: at, Rater: "ada", Outcome: outcome, Grade: grade})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +97,7 @@ func TestJudgeAndUndo(t *testing.T) {
 	if a, b := standing(challenger), standing(elite); a != assay.Improved || b != assay.Challenger {
 		t.Errorf("after the click the winner is %s and the loser %s", a, b)
 	}
-	if _, err := s.Judge(ctx, series.Answer{Round: round.ID, Pair: 0, Rater: "ada", Outcome: assay.Tie}); !errors.Is(err, assay.ErrConflict) {
+	if _, err := s.Judge(ctx, series.Answer{Round: round.ID, Pair: at, Rater: "ada", Outcome: assay.Tie}); !errors.Is(err, assay.ErrConflict) {
 		t.Errorf("another answer to the same pair: %v, want ErrConflict", err)
 	}
 	back, err := s.Undo(ctx, round.ID, "ada")

@@ -199,22 +199,7 @@ func kendallExact(n, d int) float64 {
 	if 2*d == most {
 		return 1
 	}
-	// share[k] is the share of permutations of the first m things with k
-	// inversions: the m-th thing adds 0 to m-1 of them, each equally often.
-	share := make([]float64, d+1)
-	next := make([]float64, d+1)
-	share[0] = 1
-	for m := 2; m <= n; m++ {
-		window := 0.0
-		for k := range next {
-			window += share[k]
-			if k >= m {
-				window -= share[k-m]
-			}
-			next[k] = window / float64(m)
-		}
-		share, next = next, share
-	}
+	share := inversions(n, d)
 	tail := 0.0
 	for _, s := range share {
 		tail += s
@@ -225,12 +210,18 @@ func kendallExact(n, d int) float64 {
 // kendallNormal is the two-sided p-value of the statistic s under the normal law
 // with Kendall's variance for ties.
 func kendallNormal(n, s float64, tx, ty ties) float64 {
+	return math.Erfc(math.Abs(s) / math.Sqrt(kendallVariance(n, tx, ty)) / math.Sqrt2)
+}
+
+// kendallVariance is that of concordant less discordant pairs of n things without
+// any relation.
+func kendallVariance(n float64, tx, ty ties) float64 {
 	v := (n*(n-1)*(2*n+5) - tx.var5 - ty.var5) / 18
 	v += 2 * tx.pairs * ty.pairs / (n * (n - 1))
 	if n > 2 {
 		v += tx.cubic * ty.cubic / (9 * n * (n - 1) * (n - 2))
 	}
-	return math.Erfc(math.Abs(s) / math.Sqrt(v) / math.Sqrt2)
+	return v
 }
 
 // ranks returns the rank of each value from 1, tied values sharing their mean.

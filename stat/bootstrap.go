@@ -31,6 +31,8 @@ type BootstrapResult struct {
 	Warnings []error  // doubts to show beside the numbers, which still stand
 }
 
+const defaultResamples = 2000
+
 // Bootstrap returns the percentile bootstrap (Efron 1979) of a statistic of n
 // observations. The function f is given indices into the observations, with
 // repeats, and returns the statistic of those; it must not keep or change the
@@ -40,7 +42,7 @@ type BootstrapResult struct {
 // early with the context's error.
 func Bootstrap(ctx context.Context, n int, f func(index []int) float64, opt BootstrapOptions) (BootstrapResult, error) {
 	if opt.Resamples == 0 {
-		opt.Resamples = 2000
+		opt.Resamples = defaultResamples
 	}
 	if opt.Conf == 0 {
 		opt.Conf = 0.95

@@ -12,11 +12,14 @@ import (
 // It wraps [assay.ErrUnavailable]: the answer comes with more data.
 type ShortageError struct {
 	Have, Need   int     // samples
-	Alpha, Delta float64 // the guarantee that was asked for
+	Alpha, Delta float64 // the guarantee that was asked for; Delta is 0 where it is one of an expected loss
 }
 
 // Error says how many samples are missing.
 func (e *ShortageError) Error() string {
+	if e.Delta == 0 {
+		return fmt.Sprintf("an expected loss of at most %g needs n >= %d labels, there are %d", e.Alpha, e.Need, e.Have)
+	}
 	return fmt.Sprintf("a false-reject rate of at most %g with probability %g needs n >= %d known-good scores, there are %d",
 		e.Alpha, 1-e.Delta, e.Need, e.Have)
 }
