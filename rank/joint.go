@@ -80,6 +80,7 @@ type Joint struct {
 	Steps    int // Newton steps
 	Warnings []error
 
+	draws     [][]float64 // of strengths less their estimates, from the posterior; nil under Quick
 	reference []int
 	component []int
 	parts     int

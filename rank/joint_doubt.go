@@ -271,6 +271,7 @@ func (j *Joint) exact(s *jointSystem, votes []JointVote, orders []Order) ([]floa
 	for at, k := range free {
 		sd[k] = math.Sqrt(inverse.At(at, at))
 	}
+	j.draws = drawFrom(chol, place, m.n)
 	rows := contrasts(&inverse, place, m.n, j.reference)
 	j.StdErr, j.Sandwich = make([]float64, m.n), make([]float64, m.n)
 	meat := make([]float64, m.n)
@@ -372,6 +373,9 @@ func (j *Joint) sampled(ctx context.Context, s *jointSystem, votes []JointVote, 
 	wg.Wait()
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	for _, x := range model {
+		j.draws = append(j.draws, x[:m.n])
 	}
 	squares, all := make([]float64, m.n), make([]float64, m.size())
 	spread := make([]float64, m.n)

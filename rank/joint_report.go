@@ -49,7 +49,13 @@ func (j *Joint) Report(ids, raters []string) (*JointReport, error) {
 		Tie: j.Tie.report(), Side: j.Side.report(), Items: make([]Item, len(ids))}, Raters: make([]RaterReport, len(raters)), OwnSpread: j.Own, Draws: j.Draws}
 	for i, id := range ids {
 		t := j.Tally[i]
-		r.Items[i] = Item{id, Number(j.Strength[i]), nth(j.StdErr, i), nth(j.Sandwich, i), j.component[i], t.Votes, t.Won, t.Lost, t.Tied}
+		r.Items[i] = Item{ID: id, Strength: Number(j.Strength[i]), SE: nth(j.StdErr, i), Sandwich: nth(j.Sandwich, i), Component: j.component[i],
+			Games: t.Votes, Won: t.Won, Lost: t.Lost, Tied: t.Tied}
+	}
+	for i, d := range j.Ranks(func(item int) bool { return ids[item] != BarID }) {
+		if d.Lo > 0 {
+			r.Items[i].RankLo, r.Items[i].RankHi, r.Items[i].Best = d.Lo, d.Hi, &d.Best
+		}
 	}
 	for k, name := range raters {
 		f := j.Raters[k]

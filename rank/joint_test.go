@@ -300,6 +300,37 @@ func TestJointRefit(t *testing.T) {
 	}
 }
 
+// Of a thousand orders, an item far above the others is first in nearly all, and
+// equals share the places.
+func TestJointRanks(t *testing.T) {
+	var votes []JointVote
+	for k := range 200 {
+		v := JointVote{Vote: Vote{Left: 0, Right: 1 + k%4, Outcome: assay.Left, Unordered: true}, Rater: 0}
+		w := JointVote{Vote: Vote{Left: 1 + k%4, Right: 1 + (k+1)%4, Outcome: []assay.Outcome{assay.Left, assay.Right}[k/4%2], Unordered: true}, Rater: 0}
+		votes = append(votes, v, w)
+	}
+	for _, dense := range []int{0, 1} {
+		j := joined(t, 6, 1, votes, nil, JointOptions{Dense: dense})
+		ranks := j.Ranks(func(item int) bool { return item != 5 })
+		if ranks[0].Best < 0.97 || ranks[0].Lo != 1 || ranks[0].Hi > 2 || ranks[5] != (RankDoubt{}) {
+			t.Errorf("the best: %+v; what does not count: %+v", ranks[0], ranks[5])
+		}
+		sum := 0.0
+		for i, r := range ranks {
+			sum += r.Best
+			if i > 0 && i < 5 && (r.Lo > 3 || r.Hi != 5) {
+				t.Errorf("one of four equals: %+v", r)
+			}
+		}
+		if math.Abs(sum-1) > 1e-9 {
+			t.Errorf("the chances to be best sum to %g", sum)
+		}
+	}
+	if j := joined(t, 6, 1, votes, nil, JointOptions{Quick: true}); j.Ranks(func(int) bool { return true }) != nil {
+		t.Error("a quick fit has ranks")
+	}
+}
+
 func BenchmarkJointRefit(b *testing.B) {
 	rng := rand.New(rand.NewPCG(23, 7))
 	sim := simulation{n: 2000, tie: -1, raters: []simRater{{4000, 1, 0}, {3000, 1.3, 0.05}, {3000, 0.7, 0}}}

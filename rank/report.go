@@ -58,6 +58,12 @@ type Item struct {
 	Won       float64 `json:"won"` // summed weights, as are lost and tied
 	Lost      float64 `json:"lost"`
 	Tied      float64 `json:"tied"`
+
+	// Of the joint model alone: the 95 % interval of its place, 1 being best, and
+	// the probability that it is the best. The bar has no place.
+	RankLo int      `json:"rank_lo,omitempty"`
+	RankHi int      `json:"rank_hi,omitempty"`
+	Best   *float64 `json:"p_best,omitempty"`
 }
 
 // A ReportedParam is a [Parameter] in a [Report].
@@ -79,7 +85,8 @@ func (f *Fit) Report(ids []string) (*Report, error) {
 	}
 	for i, id := range ids {
 		t := f.Tally[i]
-		r.Items[i] = Item{id, Number(f.Strength[i]), Number(f.StdErr[i]), Number(f.Sandwich[i]), f.Component[i], t.Votes, t.Won, t.Lost, t.Tied}
+		r.Items[i] = Item{ID: id, Strength: Number(f.Strength[i]), SE: Number(f.StdErr[i]), Sandwich: Number(f.Sandwich[i]), Component: f.Component[i],
+			Games: t.Votes, Won: t.Won, Lost: t.Lost, Tied: t.Tied}
 	}
 	for _, i := range f.Reference {
 		r.Reference = append(r.Reference, ids[i])
