@@ -45,7 +45,8 @@
 // of cells, each with one elite and the challengers that wait to be compared
 // with it. Package judge has models answer yes/no questions, compare two images in
 // both orders and write a few verified sentences, never score, and examines how
-// far each can be trusted.
+// far each can be trusted. Package taste learns what one creator prefers, and says
+// how far that can be trusted.
 //
 // Level 3: package metric is the catalogue of instruments, with direction,
 // range, source, and how each was checked against its reference. Instruments

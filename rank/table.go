@@ -146,6 +146,10 @@ func (t *Table) rater(name string) int {
 	return r
 }
 
+// InternRater returns the number of the rater with this name, adding it if it is
+// new; −1 of an empty name.
+func (t *Table) InternRater(name string) int { return t.rater(name) }
+
 // Raters returns the names of the raters by number. The slice is the table's own.
 func (t *Table) Raters() []string { return t.raters }
 

@@ -118,6 +118,14 @@ func TestTripletsAndRankings(t *testing.T) {
 	if done, err := s.AnswerRanking(ctx, r.ID, "ada", order); err != nil || !slices.Equal(done.Order, order) {
 		t.Errorf("%+v, %v", done, err)
 	}
+	table, err := s.Votes(ctx) // nobody has compared a pair: an order is something to rank by
+	if err != nil {
+		t.Fatal(err)
+	}
+	orders, err := s.Orders(ctx, table)
+	if err != nil || len(orders) != 1 || len(orders[0].Items) != 10 || table.IDs()[orders[0].Items[0]] != order[0].String() || table.Raters()[orders[0].Rater] != "ada" {
+		t.Errorf("%+v, %v", orders, err)
+	}
 	if _, err := s.OpenRanking(ctx, "ada", 2); !errors.Is(err, assay.ErrInvalid) {
 		t.Errorf("a ranking of two: %v", err)
 	}

@@ -148,6 +148,11 @@ func (l *learned) rank(ctx context.Context) ([]PersonalItem, error) {
 	}
 	var out []PersonalItem
 	take := func(_ int64, id assay.Digest, v []float32) error {
+		if i, ok := l.items[id]; ok {
+			worth, se := l.reward.Item(i)
+			out = append(out, PersonalItem{Image: id, Reward: worth, SE: se, Judged: judged[id]})
+			return nil
+		}
 		it := taste.Item{Vector: v, Readings: values[id]}
 		if it.Readings == nil {
 			it.Readings = nans(len(l.reading))

@@ -14,7 +14,11 @@ import (
 // none.
 func (s *Series) Votes(ctx context.Context) (*rank.Table, error) {
 	table, err := s.votes(ctx)
-	if err == nil && len(table.IDs()) == 0 {
+	if err != nil {
+		return nil, err
+	}
+	orders, err := s.Orders(ctx, table)
+	if err == nil && len(table.IDs()) == 0 && len(orders) == 0 {
 		err = fmt.Errorf("series %s has no comparisons yet: `assay serve` asks for some: %w", s.name, assay.ErrUnavailable)
 	}
 	return table, err
@@ -39,6 +43,28 @@ func (s *Series) votes(ctx context.Context) (*rank.Table, error) {
 		}
 	}
 	return table, s.aboveBar(ctx, table)
+}
+
+// Orders returns the rankings that people gave, each as one observation of
+// Plackett and Luce's model: the pairs that it implies are not independent. Images
+// and raters that the table does not have are added to it.
+func (s *Series) Orders(ctx context.Context, table *rank.Table) ([]rank.Order, error) {
+	all, err := s.facts.Rankings(ctx, s.name)
+	if err != nil {
+		return nil, err
+	}
+	var out []rank.Order
+	for _, r := range all {
+		if len(r.Order) < 2 {
+			continue
+		}
+		o := rank.Order{Rater: table.InternRater(r.Rater)}
+		for _, id := range r.Order {
+			o.Items = append(o.Items, table.Intern(id.String()))
+		}
+		out = append(out, o)
+	}
+	return out, nil
 }
 
 // aboveBar adds what people marked: an interesting image beats the bar, and a

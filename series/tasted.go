@@ -18,9 +18,9 @@ const (
 	basisImages = 300
 	// othersVotes bounds the judgments of other people that are learned from,
 	// the newest: what people have in common is known well by then.
-	othersVotes = 2000
+	othersVotes = 1000
 	// ownVotes bounds the rater's own, the newest.
-	ownVotes = 2000
+	ownVotes = 1000
 )
 
 // eyes are the embeddings a reward may stand on, the best first: those from
@@ -77,18 +77,10 @@ func (s *Series) tasted(ctx context.Context, rater string) (*tasted, error) {
 		return nil, fmt.Errorf("%s has compared nothing in series %s yet: `assay serve` asks: %w", rater, s.name, assay.ErrUnavailable)
 	}
 	t.recent()
-	if m, ok := s.facts.(markFacts); ok {
-		if t.marks, err = m.Marks(ctx, s.name); err != nil {
-			return nil, err
-		}
-		t.marks = slices.DeleteFunc(t.marks, func(m assay.Mark) bool { return m.Withdrawn })
+	if t.marks, err = s.Marks(ctx); err != nil {
+		return nil, err
 	}
 	return t, t.read(ctx)
-}
-
-// markFacts is a store that keeps marks.
-type markFacts interface {
-	Marks(ctx context.Context, series string) ([]assay.Mark, error)
 }
 
 // recent keeps the newest judgments, of the rater and of all others.

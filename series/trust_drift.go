@@ -129,7 +129,7 @@ func agreementStream(name, about, evaluator string, seen []asking) DriftStream {
 		c.Add(a.same)
 	}
 	s.Detector = fmt.Sprintf("Bernoulli CUSUM, %.2f to %.2f", c.P0, c.P1)
-	s.Value, s.Alarm = c.S, c.Alarm > 0
+	s.Watching, s.Value, s.Alarm = true, c.S, c.Alarm > 0
 	if s.Reason = fmt.Sprintf("no fall from %.2f is seen", p0); s.Alarm {
 		s.Since = seen[min(driftFirst+c.Since, len(seen)-1)].at
 		s.Reason = fmt.Sprintf("agreement fell from %.2f, likeliest on %s", p0, s.Since.Format(time.DateOnly))
@@ -174,7 +174,7 @@ func (t *trusting) generator(ctx context.Context) (DriftStream, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Value, s.Alarm = 1-p, p <= driftAlpha
+	s.Watching, s.Value, s.Alarm = true, 1-p, p <= driftAlpha
 	if s.Reason = fmt.Sprintf("the newest are like those before (p = %.3f)", p); s.Alarm {
 		s.Reason = fmt.Sprintf("the newest %d images are not like the %d before them (p = %.3f, by %s): thresholds from before may no longer hold", driftBlock, driftBlock, p, by.Instrument)
 	}
@@ -190,7 +190,7 @@ func moved(streams []DriftStream) string {
 		if s.Alarm {
 			about[s.About] = append(about[s.About], s.Name)
 		}
-		if s.N < driftFirst {
+		if !s.Watching {
 			short++
 		}
 	}

@@ -66,6 +66,7 @@ type DriftStream struct {
 	About    string    `json:"about"`    // what an alarm would mean: "taste", "judge", "gate" or "generator"
 	Detector string    `json:"detector"` // with its settings, for people
 	N        int       `json:"n"`        // observations so far
+	Watching bool      `json:"watching"` // false: too little is known to begin
 	Value    float64   `json:"value"`    // of the detector now
 	Limit    float64   `json:"limit"`    // at which it raises an alarm
 	Alarm    bool      `json:"alarm"`

@@ -44,7 +44,7 @@ func (s *system) curvature(p point, pr prior) (*arrow, error) {
 	}
 	if s.ties {
 		a.grad.pop[s.cols] -= p.pop[s.cols] / tieVariance
-		common[n*n-1] += 1 / tieVariance
+		common[n*n-1] += 1.0 / tieVariance
 	}
 	if !a.common.Factorize(mat.NewSymDense(n, common)) {
 		return nil, errors.New("taste: the curvature of the reward is not positive")
@@ -75,15 +75,20 @@ func (a *arrow) local(r int) []float64 {
 // A block is what one rater's rows add to the curvature.
 type block struct {
 	common []float64 // n×n, the columns and log ν
-	touch  *mat.Dense
-	own    *mat.SymDense
+	touch  []float64 // size×n, the rater's own and these
+	own    []float64 // size×size, the upper triangle
+	n      int
+	size   int
 }
+
+// add adds to the curvature between two of the rater's own parameters.
+func (b block) add(i, j int, h float64) { b.own[min(i, j)*b.size+max(i, j)] += h }
 
 // block returns the curvature of one rater's rows, and adds to the gradient.
 func (s *system) block(p point, pr prior, r int, a *arrow, n int) block {
 	m := len(s.locals)
 	size := m + len(s.items[r])
-	b := block{make([]float64, n*n), mat.NewDense(size, n, nil), mat.NewSymDense(size, nil)}
+	b := block{make([]float64, n*n), make([]float64, size*n), make([]float64, size*size), n, size}
 	w := p.weights(r, s.cols)
 	for k, row := range s.rows[r] {
 		_, left, right, tie := s.chances(s.difference(p, w, r, k), p.pop[s.cols])
@@ -104,9 +109,9 @@ func (s *system) block(p point, pr prior, r int, a *arrow, n int) block {
 			}
 			a.grad.pop[i] += g * x
 			a.grad.dev[r][i] += g * x
-			line := b.common[i*n : i*n+i+1]
+			line, hx := b.common[i*n:i*n+i+1], h*x
 			for j := range line {
-				line[j] += h * x * row.z[j]
+				line[j] += hx * row.z[j]
 			}
 			if s.ties {
 				b.common[(n-1)*n+i] += slant * x
@@ -117,8 +122,7 @@ func (s *system) block(p point, pr prior, r int, a *arrow, n int) block {
 		if at := s.seats[r][k].right; at >= 0 {
 			b.item(m+at, -1, h, slant, row.z, s.ties)
 			a.grad.item[r][at] -= g
-			i, j := m+s.seats[r][k].left, m+at
-			b.own.SetSym(i, j, b.own.At(i, j)-h)
+			b.add(m+s.seats[r][k].left, m+at, -h)
 		}
 	}
 	for i := range n {
@@ -126,33 +130,33 @@ func (s *system) block(p point, pr prior, r int, a *arrow, n int) block {
 			b.common[j*n+i] = b.common[i*n+j]
 		}
 	}
-	b.finish(s.locals, n)
+	b.finish(s.locals)
 	s.shrink(p, pr, r, a, b)
 	return b
 }
 
 // item adds what a row says of one of its items.
 func (b block) item(at int, sign, h, slant float64, z []float64, ties bool) {
-	b.own.SetSym(at, at, b.own.At(at, at)+h)
-	line := b.touch.RawRowView(at)
+	b.add(at, at, h)
+	line := b.touch[at*b.n : (at+1)*b.n]
 	for i, x := range z {
 		line[i] += sign * h * x
 	}
 	if ties {
-		line[len(line)-1] += sign * slant
+		line[b.n-1] += sign * slant
 	}
 }
 
 // finish fills in the departures, which touch what the columns touch.
-func (b block) finish(locals []int, n int) {
-	m, size := len(locals), b.own.SymmetricDim()
+func (b block) finish(locals []int) {
+	n := b.n
 	for i, k := range locals {
-		b.touch.SetRow(i, b.common[k*n:k*n+n])
+		copy(b.touch[i*n:], b.common[k*n:k*n+n])
 		for j, l := range locals[:i+1] {
-			b.own.SetSym(i, j, b.common[k*n+l])
+			b.add(i, j, b.common[k*n+l])
 		}
-		for j := m; j < size; j++ {
-			b.own.SetSym(i, j, b.touch.At(j, k))
+		for j := len(locals); j < b.size; j++ {
+			b.add(i, j, b.touch[j*n+k])
 		}
 	}
 }
@@ -162,25 +166,26 @@ func (s *system) shrink(p point, pr prior, r int, a *arrow, b block) {
 	m := len(s.locals)
 	for i, k := range s.locals {
 		a.grad.dev[r][k] -= p.dev[r][k] / pr.dev[k]
-		b.own.SetSym(i, i, b.own.At(i, i)+1/pr.dev[k])
+		b.add(i, i, 1/pr.dev[k])
 	}
 	for j, e := range p.item[r] {
 		a.grad.item[r][j] -= e / pr.residual
-		b.own.SetSym(m+j, m+j, b.own.At(m+j, m+j)+1/pr.residual)
+		b.add(m+j, m+j, 1/pr.residual)
 	}
 }
 
 // eliminate takes what is one rater's own out of the common block.
 func (a *arrow) eliminate(r int, b block, common []float64, n int) error {
 	a.own[r], a.cross[r] = &mat.Cholesky{}, &mat.Dense{}
-	if !a.own[r].Factorize(b.own) {
+	if !a.own[r].Factorize(mat.NewSymDense(b.size, b.own)) {
 		return errors.New("taste: the curvature of a rater is not positive")
 	}
-	if err := a.own[r].SolveTo(a.cross[r], b.touch); err != nil {
+	touch := mat.NewDense(b.size, b.n, b.touch)
+	if err := a.own[r].SolveTo(a.cross[r], touch); err != nil {
 		return err
 	}
 	var less mat.Dense
-	less.Mul(b.touch.T(), a.cross[r])
+	less.Mul(touch.T(), a.cross[r])
 	for i := range n {
 		for j := range n {
 			common[i*n+j] -= (less.At(i, j) + less.At(j, i)) / 2

@@ -27,8 +27,8 @@ import (
 	"github.com/gen-emerge/assay/weights"
 )
 
-// lack skips a test that needs something, or fails it where that is required.
-func lack(t *testing.T, need, why string) {
+// avtLack skips a test that needs something, or fails it where that is required.
+func avtLack(t *testing.T, need, why string) {
 	t.Helper()
 	if slices.Contains(strings.Split(os.Getenv("ASSAY_TEST_REQUIRE"), ","), need) {
 		t.Fatal(why)
@@ -36,14 +36,14 @@ func lack(t *testing.T, need, why string) {
 	t.Skip(why)
 }
 
-func dataFolder(t *testing.T) string {
+func avtData(t *testing.T) string {
 	t.Helper()
 	root := os.Getenv("ASSAY_TEST_DATA")
 	if root == "" {
 		root = filepath.Join("..", "..", "shared", "data")
 	}
 	if _, err := os.Stat(filepath.Join(root, "SOURCES.md")); err != nil {
-		lack(t, "data", fmt.Sprintf("no test data (set ASSAY_TEST_DATA): %v", err))
+		avtLack(t, "data", fmt.Sprintf("no test data (set ASSAY_TEST_DATA): %v", err))
 	}
 	return root
 }
@@ -62,7 +62,7 @@ const avtSide = 256
 
 func readAVT(t *testing.T) *avt {
 	t.Helper()
-	root := filepath.Join(dataFolder(t), "human", "avt_ai_images")
+	root := filepath.Join(avtData(t), "human", "avt_ai_images")
 	f, err := os.Open(filepath.Join(root, "evaluation__subjective__2022_12_02___ratings.csv"))
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +176,7 @@ func avtEye(t *testing.T) func(file string) Item {
 
 func avtNetwork(t *testing.T) *ort.Session {
 	t.Helper()
-	w, err := weights.Open(filepath.Join(dataFolder(t), "weights", "lpips_squeeze", "lpips_squeeze.pt"), weights.Limits{})
+	w, err := weights.Open(filepath.Join(avtData(t), "weights", "lpips_squeeze", "lpips_squeeze.pt"), weights.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func avtNetwork(t *testing.T) *ort.Session {
 	}
 	lib, err := ort.Find(t.Context(), ort.FindOptions{})
 	if err != nil {
-		lack(t, "ort", err.Error())
+		avtLack(t, "ort", err.Error())
 	}
 	rt, err := ort.Open(lib)
 	if err != nil {
@@ -269,13 +269,25 @@ func (a *avt) trial(ctx context.Context, rater, fold, folds int) ([]foretold, er
 		}
 	}
 	out := make([]foretold, 2*len(avtModels))
+	var shared shape
 	foresee := func(model int, votes []Vote) error {
 		l, err := newLearning(Data{Items: a.items, Votes: append(votes, own[:1]...)}, rater, Options{})
 		if err != nil {
 			return err
 		}
 		l.rows = l.rows[:len(l.data.Votes)-1] // ratings call no pair bad: a row a vote
-		f, err := l.forecaster(ctx, l.rows, rater)
+		switch {
+		case model == 0:
+			if err := l.prepare(ctx); err != nil {
+				return err
+			}
+			shared, l.free = l.from, nil
+		case l.layout.others: // as prepare would have it, once
+			l.from, l.free = shared, []part{departure}
+		default:
+			l.from, l.free = firstShape(), l.layout.parts()
+		}
+		f, err := l.forecaster(ctx, l.rows, l.free)
 		if err != nil {
 			return err
 		}
@@ -313,14 +325,14 @@ func (a *avt) trial(ctx context.Context, rater, fold, folds int) ([]foretold, er
 }
 
 // TestRealPeople foresees people's comparisons of images of prompts that no model
-// has seen, from their ratings of others.
+// has seen, from their ratings of others: minutes, so behind ASSAY_TEST_LONG=1.
 func TestRealPeople(t *testing.T) {
-	a := readAVT(t)
-	folds, raters := 3, 4
-	if os.Getenv("ASSAY_TEST_LONG") != "" {
-		folds, raters = 9, len(a.rating)
+	if os.Getenv("ASSAY_TEST_LONG") == "" {
+		t.Skip("takes minutes: ASSAY_TEST_LONG=1")
 	}
-	total := a.trials(t, raters, folds)
+	a := readAVT(t)
+	raters := len(a.rating)
+	total := a.trials(t, raters, 5)
 	loss := func(f foretold) float64 { return f.loss / f.n }
 	accuracy := func(f foretold) float64 { return f.right / f.n }
 	value := func(of func(foretold) float64, model, less int) string {
@@ -340,6 +352,18 @@ func TestRealPeople(t *testing.T) {
 			t.Fatal(err)
 		}
 		return fmt.Sprintf("%.3f (%.3f to %.3f)", res.Value, res.Interval.Lo, res.Interval.Hi)
+	}
+	mean := func(of func(foretold) float64, model int) (m float64) {
+		for _, of1 := range total {
+			m += of(of1[model]) / float64(raters)
+		}
+		return m
+	}
+	if few, many := mean(loss, 1), mean(loss, 4); many >= few || many >= math.Ln2 {
+		t.Errorf("alone: %.3f nats a pair after 25 judgments, %.3f after 200", few, many)
+	}
+	if others, joint := mean(loss, 0), mean(loss, 8); joint >= others {
+		t.Errorf("all others foresee with %.3f nats a pair, with 200 of one's own %.3f", others, joint)
 	}
 	for m, name := range slices.Concat(avtModels, avtModels) {
 		base, what := 0, "all pairs"

@@ -1,9 +1,9 @@
 package taste
 
 // A Check is the trial of a reward on judgments that it had not seen. A decided
-// pair is predicted by a model fitted without any judgment that shows one of
-// its two images (or another of their group), its prior variances included.
-// Losses are means of −ln P of what the person said, in nats; a coin loses
+// pair is predicted by a model fitted without any judgment, by anybody, that
+// shows one of its two images (or another of their group). What of the prior the
+// rater's own judgments choose is chosen without these too. Losses are means of −ln P of what the person said, in nats; a coin loses
 // ln 2 = 0.693.
 type Check struct {
 	N          int      `json:"n"`                    // decided pairs that were predicted

@@ -54,7 +54,7 @@ func (l layout) prior(s shape) prior {
 const (
 	leastDeviation, mostDeviation = 0.02, 8
 	leastResidual, mostResidual   = 0.1, 4
-	leastDeparture, mostDeparture = 0.05, 4
+	leastDeparture, mostDeparture = 0.05, 40 // others may want nothing at all
 )
 
 func firstShape() shape { return shape{embedding: 1, readings: 1, residual: 0.7, departure: 0.5} }
@@ -70,25 +70,44 @@ func (s shape) doubt() float64 {
 }
 
 // tune finds the shape under which the votes are least surprising, and the
-// reward under it. The search steps through one part after another by factors,
-// so it ends, and in the same place on every machine.
-func (s *system) tune(ctx context.Context, l layout) (shape, posterior, error) {
-	best := firstShape()
+// reward under it, to a factor: what a variance is exactly changes little. It
+// steps through one part after another, so it ends, and in the same place on
+// every machine.
+func (s *system) tune(ctx context.Context, l layout, from shape, parts []part) (shape, posterior, error) {
+	best := from
 	post, err := s.maximise(ctx, l.prior(best), s.origin())
 	if err != nil {
 		return best, posterior{}, err
 	}
 	value := post.evidence + best.doubt()
-	for _, factor := range []float64{2.5, 1.4} {
-		for moved, rounds := true, 0; moved && rounds < 6; rounds++ {
-			moved = false
-			for _, next := range l.neighbours(best, factor) {
-				p, err := s.maximise(ctx, l.prior(next), post.point)
-				if err != nil {
-					return best, posterior{}, err
+	better := func(next shape) (bool, error) {
+		if next == best {
+			return false, nil
+		}
+		p, err := s.maximise(ctx, l.prior(next), post.point)
+		if err != nil {
+			return false, err
+		}
+		v := p.evidence + next.doubt()
+		if v <= value+1e-2 {
+			return false, nil
+		}
+		best, post, value = next, p, v
+		return true, nil
+	}
+	for moved, sweeps := true, 0; moved && sweeps < 3; sweeps++ {
+		moved = false
+		for _, change := range parts {
+			for _, factor := range []float64{tuneFactor, 1 / tuneFactor} {
+				steps := 0
+				for ok := true; ok; steps++ {
+					if ok, err = better(change(best, factor)); err != nil {
+						return best, posterior{}, err
+					}
+					moved = moved || ok
 				}
-				if v := p.evidence + next.doubt(); v > value+1e-3 {
-					best, post, value, moved = next, p, v, true
+				if steps > 1 { // it lay that way, so it does not lie the other
+					break
 				}
 			}
 		}
@@ -96,27 +115,43 @@ func (s *system) tune(ctx context.Context, l layout) (shape, posterior, error) {
 	return best, post, nil
 }
 
-// neighbours lists the shapes that differ in one part by a factor.
-func (l layout) neighbours(s shape, factor float64) []shape {
-	var out []shape
-	for _, f := range []float64{factor, 1 / factor} {
-		a, b, c, e := s, s, s, s
-		a.embedding = min(max(s.embedding*f, leastDeviation), mostDeviation)
-		b.readings = min(max(s.readings*f, leastDeviation), mostDeviation)
-		c.departure = min(max(s.departure*f, leastDeparture), mostDeparture)
-		e.residual = min(max(s.residual*f, leastResidual), mostResidual)
-		if e != s {
-			out = append(out, e)
-		}
-		if l.comps > 0 && a != s {
-			out = append(out, a)
-		}
-		if l.readings > 0 && b != s {
-			out = append(out, b)
-		}
-		if l.others && c != s {
-			out = append(out, c)
-		}
+// tuneFactor is the step of the search for a shape.
+const tuneFactor = 1.8
+
+// A part changes one number of a shape by a factor.
+type part func(s shape, factor float64) shape
+
+func residual(s shape, f float64) shape {
+	s.residual = min(max(s.residual*f, leastResidual), mostResidual)
+	return s
+}
+
+func embedding(s shape, f float64) shape {
+	s.embedding = min(max(s.embedding*f, leastDeviation), mostDeviation)
+	return s
+}
+
+func readings(s shape, f float64) shape {
+	s.readings = min(max(s.readings*f, leastDeviation), mostDeviation)
+	return s
+}
+
+func departure(s shape, f float64) shape {
+	s.departure = min(max(s.departure*f, leastDeparture), mostDeparture)
+	return s
+}
+
+// parts lists what can be changed of a shape under this layout.
+func (l layout) parts() []part {
+	out := []part{residual}
+	if l.comps > 0 {
+		out = append(out, embedding)
+	}
+	if l.readings > 0 {
+		out = append(out, readings)
+	}
+	if l.others {
+		out = append(out, departure)
 	}
 	return out
 }

@@ -15,7 +15,7 @@ import (
 // Options are the settings of [Learn]. The zero Options is a good choice.
 type Options struct {
 	Components int // of the embedding, at most; 0 means 12, more than any hundred judgments can tell apart
-	Folds      int // of the groups of items in the trial; 0 means 10
+	Folds      int // of the groups of items in the trial; 0 means 8
 	Workers    int // fits at once; 0 means one per CPU
 	// Untried leaves the trial out: the reward's Check is then empty and not
 	// accepted. For callers that hold judgments back themselves.
@@ -65,7 +65,10 @@ func Learn(ctx context.Context, d Data, rater int, opt Options) (*Reward, error)
 	if err != nil {
 		return nil, err
 	}
-	sh, post, err := l.fit(ctx, l.rows, l.layout)
+	if err := l.prepare(ctx); err != nil {
+		return nil, err
+	}
+	sh, post, err := l.fit(ctx, l.rows, l.free)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +106,9 @@ type learning struct {
 	layout layout
 	x      [][]float64 // features by item
 	rows   []row
+
+	from shape  // where the search for the shape begins
+	free []part // what of it the rater's own votes choose
 }
 
 func newLearning(d Data, rater int, opt Options) (*learning, error) {
@@ -113,7 +119,7 @@ func newLearning(d Data, rater int, opt Options) (*learning, error) {
 	if err != nil {
 		return nil, err
 	}
-	opt.Components, opt.Folds = cmp.Or(opt.Components, 12), cmp.Or(opt.Folds, 10)
+	opt.Components, opt.Folds = cmp.Or(opt.Components, 12), cmp.Or(opt.Folds, 8)
 	l := &learning{data: d, rater: rater, opt: opt}
 	own, others := 0, false
 	for _, v := range d.Votes {
@@ -145,8 +151,22 @@ func newLearning(d Data, rater int, opt Options) (*learning, error) {
 	return l, nil
 }
 
-func (l *learning) fit(ctx context.Context, rows []row, lay layout) (shape, posterior, error) {
-	return newSystem(rows, lay.cols(), l.raters).tune(ctx, lay)
+// prepare says where the shape comes from. A rater who is alone chooses all of it.
+// Among others it comes from the others' votes, and how far one departs from
+// another from all: the rater's few votes need not choose what many say better.
+func (l *learning) prepare(ctx context.Context) (err error) {
+	l.from, l.free = firstShape(), l.layout.parts()
+	if !l.layout.others {
+		return nil
+	}
+	others := slices.DeleteFunc(slices.Clone(l.rows), func(r row) bool { return r.rater == l.rater })
+	l.from, _, err = l.fit(ctx, others, l.free)
+	l.free = []part{departure}
+	return err
+}
+
+func (l *learning) fit(ctx context.Context, rows []row, free []part) (shape, posterior, error) {
+	return newSystem(rows, l.layout.cols(), l.raters).tune(ctx, l.layout, l.from, free)
 }
 
 // judged lists the items that the rater has judged, each once, in order.

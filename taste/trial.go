@@ -70,8 +70,8 @@ func (l *learning) folds() ([]int, int) {
 
 // predict foresees every decided pair of the rater with models that knew none
 // of its images, nor any of their groups: for each two folds that a pair can
-// come from, everything is learned from the judgments that touch neither, the
-// variances of the prior included.
+// come from, everything is learned from the judgments that touch neither, what
+// the rater's own judgments choose of the prior included.
 func (l *learning) predict(ctx context.Context) ([]tried, error) {
 	fold, n := l.folds()
 	cases := map[[2]int][]row{}
@@ -129,7 +129,7 @@ func (l *learning) foresee(ctx context.Context, test []row, out func(item int) b
 			others = append(others, r)
 		}
 	}
-	personal, err := l.forecaster(ctx, learn, l.rater)
+	personal, err := l.forecaster(ctx, learn, l.free)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (l *learning) foresee(ctx context.Context, test []row, out func(item int) b
 	_, spread := moments(parts)
 	var population *forecaster
 	if l.layout.others {
-		if population, err = l.forecaster(ctx, others, l.rater); err != nil {
+		if population, err = l.forecaster(ctx, others, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -167,15 +167,15 @@ type forecaster struct {
 	residual float64       // prior variance of the residual of an image they have not judged
 }
 
-// forecaster learns from some rows what a rater prefers; one without rows among
-// them is taken for anybody.
-func (l *learning) forecaster(ctx context.Context, rows []row, rater int) (*forecaster, error) {
-	sh, post, err := l.fit(ctx, rows, l.layout)
+// forecaster learns from some rows what the rater prefers, who is taken for
+// anybody if none is theirs.
+func (l *learning) forecaster(ctx context.Context, rows []row, free []part) (*forecaster, error) {
+	sh, post, err := l.fit(ctx, rows, free)
 	if err != nil {
 		return nil, err
 	}
-	f := &forecaster{weight: post.weights(rater, l.layout.cols()), residual: sh.residual * sh.residual}
-	f.cov, err = post.arrow.covariance(l.layout.prior(sh), rater)
+	f := &forecaster{weight: post.weights(l.rater, l.layout.cols()), residual: sh.residual * sh.residual}
+	f.cov, err = post.arrow.covariance(l.layout.prior(sh), l.rater)
 	return f, err
 }
 

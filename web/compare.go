@@ -67,6 +67,7 @@ type roundData struct {
 	Round int64      `json:"round"`
 	Next  int        `json:"next"`
 	Pairs []pairData `json:"pairs"`
+	Marks []ownMark  `json:"marks"` // the rater's, of all images
 }
 
 type pairData struct {
@@ -118,6 +119,10 @@ func (st *site) comparePage(w http.ResponseWriter, r *http.Request) error {
 
 func (st *site) roundData(r *http.Request, state series.RoundState) (roundData, error) {
 	data := roundData{Round: state.Round.ID, Next: state.Next()}
+	var err error
+	if data.Marks, err = st.ownMarks(r.Context()); err != nil {
+		return data, err
+	}
 	for i, pair := range state.Round.Pairs {
 		left, err := st.series.Entry(r.Context(), pair.Left)
 		if err != nil {

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gen-emerge/assay"
 )
@@ -44,7 +46,7 @@ var kinds = map[string]string{
 
 func newLook() (*look, error) {
 	pages, err := template.New("").Funcs(template.FuncMap{
-		"num": num, "short": shortOf, "pct": pct, "day": day, "size": size, "clip": clip, "inc": func(i int) int { return i + 1 }, "counted": counted, "sided": sided,
+		"num": num, "short": shortOf, "pct": pct, "day": day, "size": size, "clip": clip, "inc": func(i int) int { return i + 1 }, "counted": counted, "sided": sided, "sentence": sentence,
 	}).ParseFS(embedded, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("web: templates: %w", err)
@@ -63,6 +65,19 @@ func newLook() (*look, error) {
 		l.static[f.Name()] = asset{kind: kinds[path.Ext(f.Name())], etag: `"` + hex.EncodeToString(sum[:8]) + `"`, data: data}
 	}
 	return l, nil
+}
+
+// sentence makes a statement one: a capital letter, a full stop.
+func sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	first, size := utf8.DecodeRuneInString(s)
+	s = string(unicode.ToUpper(first)) + s[size:]
+	if !strings.HasSuffix(s, ".") {
+		s += "."
+	}
+	return s
 }
 
 // write answers with a page. Nothing is sent unless all of it could be made.

@@ -38,7 +38,7 @@ direction, and the vector of the one in the embedding.`,
 	}
 	f.register(c)
 	f.registerRules(c)
-	c.Flags().StringVar(&rater, "rater", "me", "the `NAME` of the person whose comparisons count")
+	registerRater(c, &rater)
 	c.Flags().BoolVar(&asJSON, "json", false, "print one object (docs/formats.md)")
 	return c
 }

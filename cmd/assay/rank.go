@@ -108,11 +108,12 @@ func rankCommand(ctx context.Context, c *cobra.Command, w world, f *rankFlags) (
 		return err
 	}
 	var table *rank.Table
+	var orders []rank.Order
 	var bad []error
 	if f.from != "" {
 		table, bad, err = readVotes(f.from, w.in)
 	} else {
-		table, err = seriesVotes(ctx, c, w, f)
+		table, orders, err = seriesVotes(ctx, c, w, f)
 	}
 	if err != nil {
 		return err
@@ -124,7 +125,7 @@ func rankCommand(ctx context.Context, c *cobra.Command, w world, f *rankFlags) (
 		}
 		opt.Reference = []int{item}
 	}
-	report, err := rankTable(ctx, table, opt, f.plain)
+	report, err := rankTable(ctx, table, orders, opt, f.plain)
 	if err != nil {
 		return err
 	}
@@ -186,12 +187,16 @@ func readVotes(from string, stdin io.Reader) (*rank.Table, []error, error) {
 	return table, bad, err
 }
 
-// seriesVotes takes the standing judgments of a series.
-func seriesVotes(ctx context.Context, c *cobra.Command, w world, f *rankFlags) (table *rank.Table, err error) {
+// seriesVotes takes the standing judgments and orders of a series.
+func seriesVotes(ctx context.Context, c *cobra.Command, w world, f *rankFlags) (table *rank.Table, orders []rank.Order, err error) {
 	ws, err := openWorkspace(ctx, c, w, &f.seriesFlags, needViews)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, ws.Close()) }()
-	return ws.series.Votes(ctx)
+	if table, err = ws.series.Votes(ctx); err != nil {
+		return nil, nil, err
+	}
+	orders, err = ws.series.Orders(ctx, table)
+	return table, orders, err
 }

@@ -22,10 +22,10 @@ type ranking struct {
 // rankTable fits the joint model to votes that tell who gave them, when or how
 // surely, and the plain one to others. Maximum likelihood and half ties belong to
 // the plain one.
-func rankTable(ctx context.Context, table *rank.Table, opt rank.Options, plain bool) (ranking, error) {
+func rankTable(ctx context.Context, table *rank.Table, orders []rank.Order, opt rank.Options, plain bool) (ranking, error) {
 	why := ""
 	switch {
-	case plain || !table.NeedsJoint():
+	case plain || !table.NeedsJoint() && len(orders) == 0:
 		plain = true
 	case opt.Prior == rank.NoPrior:
 		why = "raters, times and confidences are left out: the joint model needs a prior on strengths"
@@ -43,7 +43,7 @@ func rankTable(ctx context.Context, table *rank.Table, opt rank.Options, plain b
 		}
 		return ranking{Report: report}, err
 	}
-	fit, err := rank.EstimateJoint(ctx, len(table.IDs()), len(table.Raters()), table.JointVotes(), nil,
+	fit, err := rank.EstimateJoint(ctx, len(table.IDs()), len(table.Raters()), table.JointVotes(), orders,
 		rank.JointOptions{Prior: opt.Prior, Reference: opt.Reference})
 	if err != nil {
 		return ranking{}, err

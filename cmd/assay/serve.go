@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -21,11 +22,13 @@ const shutdownWait = 5 * time.Second
 
 type serveFlags struct {
 	addr, token, rater string
+	raters             []string
 }
 
 func (f *serveFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&f.addr, "addr", "127.0.0.1:8090", "`HOST:PORT` to listen on; port 0 picks a free one")
 	c.Flags().StringVar(&f.rater, "rater", "me", "the `NAME` under which comparisons are recorded")
+	c.Flags().StringSliceVar(&f.raters, "raters", nil, "`NAMES` of further people who compare: a link is printed for each, under which their answers are recorded")
 	c.Flags().StringVar(&f.token, "token", "", "`SECRET` that pages opened from other machines must show; made if the address is not loopback and none is given")
 }
 
@@ -40,7 +43,8 @@ func newServe(w world) *cobra.Command {
 		Short: "Serve the pages: the map, each image's profile, comparisons",
 		Long: `Serve shows a series in the browser and takes comparisons from a person. It
 listens on this machine only; another address needs a token, which is printed
-as part of the link.`,
+as part of the link. Each of --raters gets a link of their own, which stays the
+same as long as --token does.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			ws, err := openWorkspace(c.Context(), c, w, &f, needViews)
@@ -87,8 +91,13 @@ func serve(ctx context.Context, w world, ws *workspace, f serveFlags) error {
 	if err != nil {
 		return fmt.Errorf("%w; --addr 127.0.0.1:0 picks a free port", err)
 	}
+	var raters []web.Rater
+	secret := cmp.Or(f.token, rand.Text())
+	for _, name := range f.raters {
+		raters = append(raters, web.Rater{Name: name, Token: web.RaterToken(secret, name)})
+	}
 	handler, err := web.New(ws.series, ws.store, web.Options{
-		Token: f.token, Rater: f.rater, Log: w.log(), Difference: ws.tools.difference()})
+		Token: f.token, Rater: f.rater, Raters: raters, Log: w.log(), Difference: ws.tools.difference()})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -97,6 +106,9 @@ func serve(ctx context.Context, w world, ws *workspace, f serveFlags) error {
 		link += "?token=" + f.token
 	}
 	fmt.Fprintf(w.out, "\nPages: %s  (Ctrl-C ends)\n", link)
+	for _, r := range raters {
+		fmt.Fprintf(w.out, "For %s: http://%s/compare?token=%s\n", r.Name, reachable(listener.Addr()), r.Token)
+	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()

@@ -9,6 +9,7 @@
 //   failed   it did not get through
 //   broken   a picture cannot be shown: the pair can only be skipped
 
+import { Marks } from "./marks.js";
 import { Overlay } from "./overlay.js";
 import { Zoom } from "./zoom.js";
 
@@ -19,6 +20,7 @@ const form = $("answers");
 const buttons = [...form.querySelectorAll("button[name=answer]")];
 const zoom = new Zoom([...document.querySelectorAll(".pane")]);
 const overlay = $("difference") && new Overlay($("difference"), [$("left-overlay"), $("right-overlay")], say);
+const marks = new Marks(round, say);
 const patience = 20000; // ms until an answer counts as not got through
 
 let pair = round.next;
@@ -97,6 +99,7 @@ async function show(index) {
   if (pair !== index) return;
   shownAt = performance.now();
   overlay?.of(p.left, p.right);
+  marks.of(p);
   state("ready");
   preload();
 }
@@ -198,16 +201,18 @@ function goOn(next) {
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (event.submitter === $("undo")) undo();
+  else if (event.submitter?.dataset.mark) marks.toggle(event.submitter.dataset.mark);
   else if (event.submitter) answer(event.submitter);
 });
 $("retry").addEventListener("click", retry);
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || marks.asking) return;
   const key = event.key.toLowerCase();
   const button = buttons.find((b) => b.value === key);
   if (button) answer(button);
   else if (key === "u") undo();
+  else if (key === "i" || key === "o") marks.toggle({ i: "left", o: "right" }[key]);
   else if (key === "r") retry();
   else if (key === "d" && overlay) overlay.toggle();
   else if (key === "0" || key === "escape") zoom.reset();
