@@ -85,6 +85,25 @@ func TestKendallNull(t *testing.T) {
 		}
 		near(t, "least tau for ten", least, want, 5e-5)
 	}
+	// SciPy 1.17.1, kendalltau(range(n), order, method="exact") of an order with so
+	// many inversions.
+	for _, c := range []struct {
+		n, inversions int
+		p             float64
+	}{
+		{10, 11, 0.04662257495590829}, {30, 120, 0.0003607684252773088}, {60, 600, 0.00022591548563625406},
+		{150, 4500, 0.0003804656877751596}, {150, 3000, 1.3661947110372262e-18},
+	} {
+		k, err := NewKendallNull(c.n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := k.P(c.inversions)
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, "p as SciPy's", p, c.p, tolSciPy*c.p)
+	}
 	sum, square := 0.0, 0.0
 	big, err := NewKendallNull(nullLimit)
 	if err != nil {
