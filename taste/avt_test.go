@@ -291,23 +291,7 @@ func (a *avt) trial(ctx context.Context, rater, fold, folds int) ([]foretold, er
 		if err != nil {
 			return err
 		}
-		for k, i := range test {
-			for _, j := range test[:k] {
-				y := a.rating[rater][i] - a.rating[rater][j]
-				if y == 0 || math.IsNaN(y) {
-					continue
-				}
-				z := make([]float64, l.layout.cols())
-				for c := range l.x[i] {
-					z[c] = l.x[i][c] - l.x[j][c]
-				}
-				d := f.logOdds(z)
-				out[model].add(math.Copysign(1, y), d)
-				if a.prompt[i] == a.prompt[j] {
-					out[len(avtModels)+model].add(math.Copysign(1, y), d)
-				}
-			}
-		}
+		a.score(l, f, test, &out[model], &out[len(avtModels)+model])
 		return nil
 	}
 	if err := foresee(0, others); err != nil {
@@ -322,6 +306,28 @@ func (a *avt) trial(ctx context.Context, rater, fold, folds int) ([]foretold, er
 		}
 	}
 	return out, nil
+}
+
+// score counts how a forecaster does on all pairs of some items that the person
+// has not rated alike, and on those of one prompt.
+func (a *avt) score(l *learning, f *forecaster, test []int, all, within *foretold) {
+	for k, i := range test {
+		for _, j := range test[:k] {
+			y := a.rating[l.rater][i] - a.rating[l.rater][j]
+			if y == 0 || math.IsNaN(y) {
+				continue
+			}
+			z := make([]float64, l.layout.cols())
+			for c := range l.x[i] {
+				z[c] = l.x[i][c] - l.x[j][c]
+			}
+			d := f.logOdds(z)
+			all.add(math.Copysign(1, y), d)
+			if a.prompt[i] == a.prompt[j] {
+				within.add(math.Copysign(1, y), d)
+			}
+		}
+	}
 }
 
 // TestRealPeople foresees people's comparisons of images of prompts that no model

@@ -123,7 +123,7 @@ func trials(t *testing.T, times, judgments int, sd float64) (accepted int, gain,
 }
 
 // A taste is found from some hundred judgments, and who clicks at random is
-// refused: by an interval of 95 %, one in forty may pass. Counted over 40 of each with
+// refused: by an interval of 95 %, one in forty may pass. Counted over 100 of each with
 // ASSAY_TEST_LONG=1.
 func TestTrialTellsTasteFromChance(t *testing.T) {
 	slow(t)
@@ -133,7 +133,7 @@ func TestTrialTellsTasteFromChance(t *testing.T) {
 		least     float64 // share that is accepted
 		most      float64
 	}{{50, 0, 0, 0.05}, {100, 0, 0, 0.05}, {200, 0, 0, 0.05}, {50, 1.5, 0.1, 1}, {100, 1.5, 0.4, 1}, {200, 1.5, 0.8, 1}} {
-		times := some(2, 40)
+		times := some(2, 100)
 		if times < 50 && c.judgments != 100 {
 			continue
 		}
