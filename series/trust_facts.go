@@ -21,6 +21,7 @@ type trusting struct {
 	view    *View
 	all     []assay.Judgment // of people, standing, oldest first
 	decided []decided        // of the rater, oldest first; of a pair asked again each time
+	ranked  [][]assay.Digest // the rater's orders, best first
 	images  map[assay.Digest]bool
 	answers []assay.Answer // about judged images, and all that the rater gave; repeats and void ones left out
 	rows    map[assay.Digest][]assay.Reading
@@ -49,6 +50,9 @@ func (s *Series) trusting(ctx context.Context, rater string) (*trusting, error) 
 			t.images[d.better], t.images[d.worse] = true, true
 		}
 	}
+	if err := t.readRankings(ctx); err != nil {
+		return nil, err
+	}
 	for image := range t.images {
 		if t.rows[image], err = s.facts.Readings(ctx, image); err != nil {
 			return nil, err
@@ -60,6 +64,24 @@ func (s *Series) trusting(ctx context.Context, rater string) (*trusting, error) 
 		t.texts[image] = assay.DigestOfText(e.Prompt)
 	}
 	return t, t.readAnswers(ctx)
+}
+
+// readRankings reads the rater's orders.
+func (t *trusting) readRankings(ctx context.Context) error {
+	all, err := t.s.facts.Rankings(ctx, t.s.name)
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if r.Rater != t.rater || len(r.Order) == 0 {
+			continue
+		}
+		t.ranked = append(t.ranked, r.Order)
+		for _, id := range r.Order {
+			t.images[id] = true
+		}
+	}
+	return nil
 }
 
 // decidedBy returns which side a judgment calls better; ok is false if neither.

@@ -269,6 +269,20 @@ func wilson(c stat.Count) *gate.Share {
 // instruments are those that have read the judged images, in the catalogue's
 // order, by their newest identity.
 func (t *trusting) instruments() []TrustRow {
+	var rows []TrustRow
+	for _, r := range t.readers() {
+		rows = append(rows, t.instrument(r.spec, r.id))
+	}
+	return rows
+}
+
+// A reader is an instrument and the identity by which it is judged.
+type reader struct {
+	spec metric.Spec
+	id   assay.Identity
+}
+
+func (t *trusting) readers() (out []reader) {
 	newest := map[string]assay.Reading{}
 	for _, readings := range t.rows {
 		for _, r := range readings {
@@ -277,19 +291,17 @@ func (t *trusting) instruments() []TrustRow {
 			}
 		}
 	}
-	var rows []TrustRow
 	for _, spec := range metric.Catalogue() {
 		r, read := newest[spec.Name]
 		id := r.Identity
 		if now := t.s.current(spec.Name); now != nil {
 			id, read = *now, true
 		}
-		if !read || spec.Kind == metric.OfPair {
-			continue
+		if read && spec.Kind != metric.OfPair {
+			out = append(out, reader{spec, id})
 		}
-		rows = append(rows, t.instrument(spec, id))
 	}
-	return rows
+	return out
 }
 
 func (t *trusting) instrument(spec metric.Spec, id assay.Identity) TrustRow {

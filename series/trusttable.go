@@ -24,6 +24,7 @@ type TrustTable struct {
 	Judgments int           `json:"judgments"` // of the rater that stand and name a better side
 	Rows      []TrustRow    `json:"rows"`      // the person first, then judges, questions and instruments
 	Streams   []DriftStream `json:"streams"`   // what is watched for drift
+	Orders    []OrderRow    `json:"orders"`    // what the rater's ranking rounds say of instruments; empty before there are any
 	Verdict   string        `json:"verdict"`   // what moved (taste, judge, generator), or that nothing is seen to have moved, for people
 	// Effective is how many independent judges those at hand are worth,
 	// n/(1+(n−1)ρ) with the mean correlation ρ of their errors; 0 with fewer
@@ -49,6 +50,19 @@ type TrustRow struct {
 	Reason    string     `json:"reason"`            // why it may not decide more, or what was doubtful; may be empty
 	Drifted   bool       `json:"drifted"`           // an alarm of its stream stands
 	Answers   *AnswerRow `json:"answers,omitempty"` // of a question: against the person's own answers
+}
+
+// An OrderRow says how an instrument orders the images of the rater's ranking
+// rounds: Kendall's τ_b of all rounds together. A single round of ten images tells
+// a strong relation from none, and no more.
+type OrderRow struct {
+	Name   string   `json:"name"`           // of the instrument
+	Tau    *float64 `json:"tau,omitempty"`  // −1 to 1, 1 being the rater's own order; nil: not measured
+	Low    float64  `json:"low,omitempty"`  // 95 % interval over rounds
+	High   float64  `json:"high,omitempty"` //
+	Rounds int      `json:"rounds"`         // with readings of at least three of their images
+	Pairs  int      `json:"pairs"`          // that both put in order
+	Reason string   `json:"reason"`         // why it is not measured, or doubts
 }
 
 // An AnswerRow holds one judge's answers to a question against the person's own
@@ -88,6 +102,9 @@ func (s *Series) TrustTable(ctx context.Context, rater string) (*TrustTable, err
 	table.Rows, table.Effective = append(table.Rows, judges...), effective
 	table.Rows = append(table.Rows, t.questions()...)
 	table.Rows = append(table.Rows, t.instruments()...)
+	if table.Orders, err = t.orders(ctx); err != nil {
+		return nil, err
+	}
 	if table.Streams, err = t.streams(ctx); err != nil {
 		return nil, err
 	}

@@ -1,7 +1,9 @@
 package series_test
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -128,5 +130,49 @@ func TestProposals(t *testing.T) {
 	}
 	if _, err := s.UndoThreshold(ctx, "no such gate"); err == nil {
 		t.Error("a gate that is none was taken back")
+	}
+}
+
+// Orders by an instrument's own readings are its own: τ is 1; reversed, −1.
+func TestTrustOrders(t *testing.T) {
+	s := crowded(t)
+	ctx := t.Context()
+	for k := range 3 {
+		r, err := s.OpenRanking(ctx, "ada", 6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var order []assay.Digest
+		value := map[assay.Digest]float64{}
+		for _, shown := range r.Shown {
+			p, err := s.Profile(ctx, shown.Image)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, reading := range p.Readings {
+				if reading.Instrument == "noise" {
+					value[shown.Image] = reading.Value
+				}
+			}
+			order = append(order, shown.Image)
+		}
+		slices.SortFunc(order, func(a, b assay.Digest) int { return cmp.Compare(value[a], value[b]) }) // lower is better
+		if _, err := s.AnswerRanking(ctx, r.ID, "ada", order); err != nil {
+			t.Fatal(err)
+		}
+		table, err := s.TrustTable(ctx, "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(table.Orders, func(o series.OrderRow) bool { return o.Name == "noise" })
+		if i < 0 {
+			t.Fatalf("no row of noise: %+v", table.Orders)
+		}
+		switch o := table.Orders[i]; {
+		case k == 0 && (o.Tau != nil || o.Rounds != 1 || o.Reason == ""):
+			t.Errorf("one round: %+v", o)
+		case k > 0 && (o.Tau == nil || *o.Tau < 0.999 || o.Rounds != k+1):
+			t.Errorf("%d rounds: %+v", k+1, o)
+		}
 	}
 }

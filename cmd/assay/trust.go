@@ -83,6 +83,9 @@ func printTrust(out io.Writer, t *series.TrustTable) error {
 	if t.Effective > 0 {
 		fmt.Fprintf(out, "\nThe judges are worth %.1f independent ones.\n", t.Effective)
 	}
+	if err := printOrders(out, t.Orders); err != nil {
+		return err
+	}
 	fmt.Fprintln(out)
 	table = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "watched\tfor\tseen\tdetector\tat\talarm at\twhat")
@@ -94,4 +97,22 @@ func printTrust(out io.Writer, t *series.TrustTable) error {
 	}
 	_, err := fmt.Fprintf(out, "\n%s\n", t.Verdict)
 	return err
+}
+
+// printOrders prints how instruments order what the person put in order.
+func printOrders(out io.Writer, orders []series.OrderRow) error {
+	if len(orders) == 0 {
+		return nil
+	}
+	fmt.Fprintln(out)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "orders\tτ\t95 %\trounds\tdoubt")
+	for _, o := range orders {
+		tau, interval := "–", "–"
+		if o.Tau != nil {
+			tau, interval = fmt.Sprintf("%.2f", *o.Tau), fmt.Sprintf("%.2f to %.2f", o.Low, o.High)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", o.Name, tau, interval, o.Rounds, o.Reason)
+	}
+	return table.Flush()
 }
