@@ -3,9 +3,11 @@ package rank
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 
 	"gonum.org/v1/gonum/mat"
@@ -135,9 +137,16 @@ func (j *Joint) tally(votes []JointVote) {
 	}
 }
 
+// A scoreOf is a score's entry for one parameter.
+type scoreOf struct {
+	k int32
+	v float64
+}
+
 // clusters calls fn with the score of each cluster of votes that are not
-// independent, as sparse as the votes make it.
-func (s *jointSystem) clusters(votes []JointVote, orders []Order, fn func(score map[int32]float64)) (n int) {
+// independent, as sparse as the votes make it, in order of the parameters: sums
+// over it are the same each time.
+func (s *jointSystem) clusters(votes []JointVote, orders []Order, fn func(score []scoreOf)) (n int) {
 	m := s.m
 	byCluster := map[int][]int{}
 	var order []int
@@ -160,34 +169,35 @@ func (s *jointSystem) clusters(votes []JointVote, orders []Order, fn func(score 
 	}
 	dense := make([]float64, m.size())
 	for _, c := range order {
-		touched := map[int32]float64{}
+		touched := map[int32]bool{}
 		for _, at := range byCluster[c] {
 			if at < len(votes) {
 				s.addScore(at, m.votes[at].w*m.votes[at].g, dense)
 				for _, k := range s.touches(at) {
-					touched[k] = 0
+					touched[k] = true
 				}
 				continue
 			}
 			b := &s.blocks[at-len(votes)]
 			b.addScore(m, dense)
 			for k, i := range b.order.items {
-				touched[i] = 0
+				touched[i] = true
 				if o := b.order.own[k]; o >= 0 {
-					touched[o] = 0
+					touched[o] = true
 				}
 			}
 			if r := b.order.rater; r >= 0 {
-				touched[int32(m.at(r))] = 0
+				touched[int32(m.at(r))] = true
 			}
 		}
-		for k := range touched {
-			if touched[k] = dense[k]; m.held[k] {
-				touched[k] = 0
+		var score []scoreOf
+		for _, k := range slices.Sorted(maps.Keys(touched)) {
+			if dense[k] != 0 && !m.held[k] {
+				score = append(score, scoreOf{k, dense[k]})
 			}
 			dense[k] = 0
 		}
-		fn(touched)
+		fn(score)
 	}
 	return len(order)
 }
@@ -275,13 +285,11 @@ func (j *Joint) exact(s *jointSystem, votes []JointVote, orders []Order) ([]floa
 	rows := contrasts(&inverse, place, m.n, j.reference)
 	j.StdErr, j.Sandwich = make([]float64, m.n), make([]float64, m.n)
 	meat := make([]float64, m.n)
-	clusters := s.clusters(votes, orders, func(score map[int32]float64) {
+	clusters := s.clusters(votes, orders, func(score []scoreOf) {
 		for i := range m.n {
 			var sum float64
-			for k, v := range score {
-				if v != 0 {
-					sum += rows[i][place[k]] * v
-				}
+			for _, e := range score {
+				sum += rows[i][place[e.k]] * e.v
 			}
 			meat[i] += sum * sum
 		}
@@ -347,8 +355,8 @@ func contrastVar(row []float64, place []int, i, n int, reference []int) float64 
 // sides whose covariance is that matrix itself, and that of the clusters' scores.
 func (j *Joint) sampled(ctx context.Context, s *jointSystem, votes []JointVote, orders []Order) ([]float64, error) {
 	m := j.model
-	var scores []map[int32]float64
-	clusters := s.clusters(votes, orders, func(score map[int32]float64) { scores = append(scores, score) })
+	var scores [][]scoreOf
+	clusters := s.clusters(votes, orders, func(score []scoreOf) { scores = append(scores, score) })
 	model, robust := make([][]float64, jointDraws), make([][]float64, jointDraws)
 	var wg sync.WaitGroup
 	todo := make(chan int)

@@ -37,7 +37,7 @@ func (s *jointSystem) noise(rng *rand.Rand) []float64 {
 
 // meat draws a vector whose covariance is that of the clusters' scores, with the
 // priors as one more observation of each parameter.
-func (s *jointSystem) meat(rng *rand.Rand, scores []map[int32]float64) []float64 {
+func (s *jointSystem) meat(rng *rand.Rand, scores [][]scoreOf) []float64 {
 	m := s.m
 	out := make([]float64, m.size())
 	for k := range out {
@@ -46,8 +46,8 @@ func (s *jointSystem) meat(rng *rand.Rand, scores []map[int32]float64) []float64
 	scale := math.Sqrt(float64(len(scores)) / max(float64(len(scores)-1), 1))
 	for _, score := range scores {
 		z := scale * rng.NormFloat64()
-		for k, v := range score {
-			out[k] += z * v
+		for _, e := range score {
+			out[e.k] += z * e.v
 		}
 	}
 	return out
