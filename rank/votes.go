@@ -52,8 +52,19 @@ const (
 // evalica's (left, right, winner), the arena's (model_a, model_b, winner,
 // judge), crowd-kit's (worker, left, right, label) and pwcmp's (observer,
 // session, scene, condition_A, condition_B, is_A_selected).
-func fieldOf(name string) (field, bool) {
-	switch strings.ToLower(strings.TrimSpace(name)) {
+func fieldOf(name string, pwcmp bool) (field, bool) {
+	name = strings.ToLower(strings.TrimSpace(name))
+	if pwcmp { // words too common to mean this in files of others
+		switch name {
+		case "observer":
+			return fieldRater, true
+		case "session":
+			return fieldRound, true
+		case "scene":
+			return fieldScene, true
+		}
+	}
+	switch name {
 	case "left", "model_a", "condition_a":
 		return fieldLeft, true
 	case "right", "model_b", "condition_b":
@@ -62,14 +73,12 @@ func fieldOf(name string) (field, bool) {
 		return fieldWinner, true
 	case "weight":
 		return fieldWeight, true
-	case "rater", "judge", "worker", "observer":
+	case "rater", "judge", "worker":
 		return fieldRater, true
-	case "round", "session":
+	case "round":
 		return fieldRound, true
 	case "is_a_selected":
 		return fieldSelected, true
-	case "scene":
-		return fieldScene, true
 	case "time", "ts", "tstamp", "timestamp":
 		return fieldTime, true
 	case "confidence":
@@ -190,8 +199,9 @@ func (v *voteReader) readCSV(br *bufio.Reader, lines int) error {
 	for f := range at {
 		at[f] = -1
 	}
+	pwcmp := slices.ContainsFunc(header, isSelected)
 	for c, column := range header {
-		f, ok := fieldOf(column)
+		f, ok := fieldOf(column, pwcmp)
 		if !ok {
 			v.ignore(strings.TrimSpace(column))
 			continue
@@ -283,6 +293,11 @@ func (v *voteReader) add(line int, row [fieldCount]string) {
 		return
 	}
 	v.ballots = append(v.ballots, b)
+}
+
+// isSelected tells pwcmp's files by their column is_A_selected.
+func isSelected(column string) bool {
+	return strings.EqualFold(strings.TrimSpace(column), "is_A_selected")
 }
 
 // selected reads pwcmp's column; an empty one says nothing.

@@ -68,6 +68,10 @@ func TestReadPwcmp(t *testing.T) {
 	if len(doubts) != 2 || !strings.Contains(doubts[0].Error(), `p.csv:5: is_A_selected "2": want 1 or 0`) {
 		t.Errorf("doubts %q", doubts)
 	}
+	other, doubts, err := ReadVotes(strings.NewReader("left,right,winner,scene,round,session\na,b,left,cat,3,4\n"), "o.csv")
+	if want := (Ballot{Left: "a", Right: "b", Outcome: assay.Left, Weight: 1, Round: "3"}); err != nil || len(doubts) != 2 || len(other) != 1 || other[0] != want {
+		t.Errorf("scene and session outside pwcmp: %+v, %q, %v", other, doubts, err)
+	}
 	if _, _, err := ReadVotes(strings.NewReader("left,right,winner,is_A_selected\n"), "p.csv"); !errors.Is(err, assay.ErrInvalid) {
 		t.Errorf("two columns of outcomes: %v", err)
 	}

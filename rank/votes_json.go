@@ -53,8 +53,9 @@ func (v *voteReader) parseJSON(text []byte) (row [fieldCount]string, problem str
 	slices.Sort(keys)
 	var from [fieldCount]string
 	var set [fieldCount]bool
+	pwcmp := slices.ContainsFunc(keys, isSelected)
 	for _, key := range keys {
-		f, ok := fieldOf(key)
+		f, ok := fieldOf(key, pwcmp)
 		if !ok {
 			v.ignore(key)
 			continue
