@@ -43,17 +43,31 @@ const (
 	fieldTime
 	fieldConfidence
 	fieldGrade
+	fieldSelected // pwcmp's is_A_selected, in place of a winner
+	fieldScene    // pwcmp's: conditions of different scenes are different items
 	fieldCount
 )
 
 // fieldOf knows a column or key by its name in lower case: this package's own,
 // evalica's (left, right, winner), the arena's (model_a, model_b, winner,
-// judge) and crowd-kit's (worker, left, right, label).
-func fieldOf(name string) (field, bool) {
-	switch strings.ToLower(strings.TrimSpace(name)) {
-	case "left", "model_a":
+// judge), crowd-kit's (worker, left, right, label) and pwcmp's (observer,
+// session, scene, condition_A, condition_B, is_A_selected).
+func fieldOf(name string, pwcmp bool) (field, bool) {
+	name = strings.ToLower(strings.TrimSpace(name))
+	if pwcmp { // words too common to mean this in files of others
+		switch name {
+		case "observer":
+			return fieldRater, true
+		case "session":
+			return fieldRound, true
+		case "scene":
+			return fieldScene, true
+		}
+	}
+	switch name {
+	case "left", "model_a", "condition_a":
 		return fieldLeft, true
-	case "right", "model_b":
+	case "right", "model_b", "condition_b":
 		return fieldRight, true
 	case "winner", "outcome", "label":
 		return fieldWinner, true
@@ -63,6 +77,8 @@ func fieldOf(name string) (field, bool) {
 		return fieldRater, true
 	case "round":
 		return fieldRound, true
+	case "is_a_selected":
+		return fieldSelected, true
 	case "time", "ts", "tstamp", "timestamp":
 		return fieldTime, true
 	case "confidence":
@@ -78,7 +94,9 @@ func fieldOf(name string) (field, bool) {
 // and winner, and optionally weight, rater and round, in any case and order;
 // the arena's model_a, model_b and judge and crowd-kit's worker and label mean
 // the same. The winner is left, right, tie, both_bad, skip, model_a, model_b,
-// "tie (bothbad)" or the name of one of the two. A byte order mark, Windows line
+// "tie (bothbad)" or the name of one of the two. Of pwcmp's columns, observer is
+// the rater, session the round, is_A_selected says 1 or 0 in place of a winner, and
+// a scene is put before the names of its conditions, scene/condition. A byte order mark, Windows line
 // ends and blank lines are accepted; spaces around values are dropped.
 //
 // The second result holds a [*RowError] for each row that could not be read,
@@ -181,8 +199,9 @@ func (v *voteReader) readCSV(br *bufio.Reader, lines int) error {
 	for f := range at {
 		at[f] = -1
 	}
+	pwcmp := slices.ContainsFunc(header, isSelected)
 	for c, column := range header {
-		f, ok := fieldOf(column)
+		f, ok := fieldOf(column, pwcmp)
 		if !ok {
 			v.ignore(strings.TrimSpace(column))
 			continue
@@ -193,10 +212,13 @@ func (v *voteReader) readCSV(br *bufio.Reader, lines int) error {
 		at[f] = c
 	}
 	for f, needed := range []string{"left", "right", "winner"} {
-		if at[f] < 0 {
+		if at[f] < 0 && (f != int(fieldWinner) || at[fieldSelected] < 0) {
 			return fmt.Errorf("%s:%d: the header %q has no column %q: want left,right,winner or model_a,model_b,winner: %w",
 				v.name, lines+1, strings.Join(header, ","), needed, assay.ErrInvalid)
 		}
+	}
+	if at[fieldWinner] >= 0 && at[fieldSelected] >= 0 {
+		return fmt.Errorf("%s:%d: columns %q and %q mean the same: remove one: %w", v.name, lines+1, header[at[fieldWinner]], header[at[fieldSelected]], assay.ErrInvalid)
 	}
 	columns := len(header)
 	for {
@@ -236,6 +258,9 @@ func (v *voteReader) add(line int, row [fieldCount]string) {
 			return
 		}
 	}
+	if scene := row[fieldScene]; scene != "" && row[fieldLeft] != "" && row[fieldRight] != "" {
+		row[fieldLeft], row[fieldRight] = scene+"/"+row[fieldLeft], scene+"/"+row[fieldRight]
+	}
 	b := Ballot{Left: v.keep(row[fieldLeft]), Right: v.keep(row[fieldRight]), Weight: 1,
 		Rater: v.keep(row[fieldRater]), Round: v.keep(row[fieldRound])}
 	if b.Left == "" || b.Right == "" {
@@ -246,7 +271,10 @@ func (v *voteReader) add(line int, row [fieldCount]string) {
 		v.bad(line, "%q is compared with itself: want two different names", b.Left)
 		return
 	}
-	outcome, problem := winner(row[fieldWinner], b.Left, b.Right)
+	outcome, problem := selected(row[fieldSelected])
+	if row[fieldWinner] != "" || outcome == "" && problem == "" {
+		outcome, problem = winner(row[fieldWinner], b.Left, b.Right)
+	}
 	if problem != "" {
 		v.bad(line, "%s", problem)
 		return
@@ -265,6 +293,24 @@ func (v *voteReader) add(line int, row [fieldCount]string) {
 		return
 	}
 	v.ballots = append(v.ballots, b)
+}
+
+// isSelected tells pwcmp's files by their column is_A_selected.
+func isSelected(column string) bool {
+	return strings.EqualFold(strings.TrimSpace(column), "is_A_selected")
+}
+
+// selected reads pwcmp's column; an empty one says nothing.
+func selected(text string) (assay.Outcome, string) {
+	switch strings.ToLower(text) {
+	case "":
+		return "", ""
+	case "1", "true":
+		return assay.Left, ""
+	case "0", "false":
+		return assay.Right, ""
+	}
+	return "", fmt.Sprintf("is_A_selected %q: want 1 or 0", text)
 }
 
 // winner reads the winner's column of a comparison of left and right.

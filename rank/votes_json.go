@@ -53,8 +53,9 @@ func (v *voteReader) parseJSON(text []byte) (row [fieldCount]string, problem str
 	slices.Sort(keys)
 	var from [fieldCount]string
 	var set [fieldCount]bool
+	pwcmp := slices.ContainsFunc(keys, isSelected)
 	for _, key := range keys {
-		f, ok := fieldOf(key)
+		f, ok := fieldOf(key, pwcmp)
 		if !ok {
 			v.ignore(key)
 			continue
@@ -68,8 +69,11 @@ func (v *voteReader) parseJSON(text []byte) (row [fieldCount]string, problem str
 		}
 		row[f], from[f], set[f] = value, key, true
 	}
+	if set[fieldWinner] && set[fieldSelected] {
+		return row, fmt.Sprintf("keys %q and %q mean the same: remove one", from[fieldWinner], from[fieldSelected])
+	}
 	for f, needed := range []string{"left", "right", "winner"} {
-		if !set[f] {
+		if !set[f] && (f != int(fieldWinner) || !set[fieldSelected]) {
 			return row, fmt.Sprintf("key %q is missing", needed)
 		}
 	}

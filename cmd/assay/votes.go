@@ -23,18 +23,22 @@ import (
 
 func newExportVotes(w world) *cobra.Command {
 	var f seriesFlags
-	var by string
+	var by, format string
 	c := &cobra.Command{
 		Use:   "votes [FILE]",
 		Short: "Write the judgments of a series as votes",
 		Long: `Votes writes the standing judgments of a series to FILE or standard output, as the
 CSV that ` + "`assay rank --from`" + ` and ` + "`assay import votes`" + ` read. Images are named by
-their SHA-256.`,
-		Example: "  assay export votes votes.csv\n  assay export votes --by all | assay rank --from -",
+their SHA-256. --format writes the files of other programs; votes that a format
+has no word for, such as a tie in pwcmp, are told and left out.`,
+		Example: "  assay export votes votes.csv\n  assay export votes --format arena arena.jsonl\n  assay export votes --by all | assay rank --from -",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if !slices.Contains([]string{"people", "models", "all"}, by) {
 				return usage("--by %s: want people, models or all", by)
+			}
+			if !slices.Contains(rank.VoteFormats(), format) {
+				return usage("--format %s: want one of %s", format, strings.Join(rank.VoteFormats(), ", "))
 			}
 			db, err := openStore(c.Context(), f.dir, logger(c, w))
 			if err != nil {
@@ -48,17 +52,35 @@ their SHA-256.`,
 			if err != nil {
 				return err
 			}
-			if err := writeTo(w, args, func(out io.Writer) error { return rank.WriteVotes(out, ballots) }); err != nil {
+			kept := sayable(w, format, ballots)
+			if err := writeTo(w, args, func(out io.Writer) error { return rank.WriteVotesAs(out, format, kept) }); err != nil {
 				return err
 			}
-			fmt.Fprintf(w.err, "%d votes\n", len(ballots))
+			fmt.Fprintf(w.err, "%d votes\n", len(kept))
+			if len(kept) < len(ballots) {
+				return errPartial
+			}
 			return nil
 		},
 	}
 	f.register(c)
 	c.Flags().StringVar(&by, "by", "people", "whose judgments: people, models or `all`")
-	lineOnly(c, "by")
+	c.Flags().StringVar(&format, "format", "csv", "the `FORM` of the file: "+strings.Join(rank.VoteFormats(), ", "))
+	lineOnly(c, "by", "format")
 	return c
+}
+
+// sayable leaves out what the format cannot say, and tells it.
+func sayable(w world, format string, ballots []rank.Ballot) []rank.Ballot {
+	var kept []rank.Ballot
+	for _, b := range ballots {
+		if err := rank.WriteVotesAs(io.Discard, format, []rank.Ballot{b}); err != nil {
+			fmt.Fprintf(w.err, "left out: %v\n", err)
+			continue
+		}
+		kept = append(kept, b)
+	}
+	return kept
 }
 
 // standingVotes returns the judgments of a series that were not withdrawn.
