@@ -220,7 +220,6 @@ func (v *voteReader) readCSV(br *bufio.Reader, lines int) error {
 	if at[fieldWinner] >= 0 && at[fieldSelected] >= 0 {
 		return fmt.Errorf("%s:%d: columns %q and %q mean the same: remove one: %w", v.name, lines+1, header[at[fieldWinner]], header[at[fieldSelected]], assay.ErrInvalid)
 	}
-	columns := len(header)
 	for {
 		record, err := cr.Read()
 		if err == io.EOF {
@@ -235,8 +234,8 @@ func (v *voteReader) readCSV(br *bufio.Reader, lines int) error {
 			return fmt.Errorf("%s: %w", v.name, err)
 		}
 		line, _ := cr.FieldPos(0)
-		if len(record) != columns {
-			v.bad(lines+line, "%d values for %d columns: quote values that hold a comma", len(record), columns)
+		if len(record) != len(header) {
+			v.bad(lines+line, "%d values for %d columns: quote values that hold a comma", len(record), len(header))
 			continue
 		}
 		var row [fieldCount]string
