@@ -87,8 +87,7 @@ type Joint struct {
 	model     *jointModel
 }
 
-// EstimateJoint fits one model to all that several raters said of n items: the
-// maximum of the posterior of
+// EstimateJoint fits one model to all that several raters said of n items:
 //
 //	P(outcome) = (1−λ_r)·Graded(d) + λ_r·Random,   d = η_r·(θ_{r,i} − θ_{r,j}) + δ + δ_r
 //
@@ -99,9 +98,13 @@ type Joint struct {
 // random. Graded is Davidson's (1970) model of wins e^{±d/2} and ties ν, with
 // e^{±d}·μ for "much better" of raters who say so (adjacent categories; ν and μ
 // are estimated, and each rater has a deviation of log ν of their own): a decided
-// answer is worth more than a hesitant one by as much as the votes show. The
-// variance σ² is estimated from the data (empirical Bayes, by EM). With one rater, no grades and
-// no sides this is [Estimate].
+// answer is worth more than a hesitant one by as much as the votes show.
+//
+// Strengths, sides and ties are at the maximum of the posterior given what is said
+// of the raters; reliabilities and σ² are estimated by EM over the doubt about the
+// strengths, and λ at its own maximum. The result is then put on the scale of the
+// typical rater: the geometric mean of the reliabilities is 1. With one rater, no
+// grades and no sides this is [Estimate].
 //
 // A vote that cannot be meant, an unknown rater or options that cannot be give an
 // error wrapping [assay.ErrInvalid]. The votes must be in the order in which they
@@ -149,6 +152,9 @@ func checkJoint(n, raters int, votes []JointVote, orders []Order, opt JointOptio
 	base := Options{Prior: opt.Prior, Reference: opt.Reference, Dense: opt.Dense}
 	if err := base.check(n); err != nil {
 		return opt, err
+	}
+	if n < 1 {
+		return opt, fmt.Errorf("rank: a joint model of %d items: want one or more: %w", n, assay.ErrInvalid)
 	}
 	if opt.Prior < 0 {
 		return opt, fmt.Errorf("rank: the joint model needs a prior on strengths, prior %g is none: %w", opt.Prior, assay.ErrInvalid)

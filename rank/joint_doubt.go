@@ -2,6 +2,7 @@ package rank
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -70,7 +71,21 @@ func (m *jointModel) report(ctx context.Context, votes []JointVote, orders []Ord
 		return nil, err
 	}
 	j.parameters(sd)
+	j.doubt(votes)
 	return j, nil
+}
+
+// doubt adds the warnings that concern the data as a whole.
+func (j *Joint) doubt(votes []JointVote) {
+	if j.parts > 1 {
+		j.Warnings = append(j.Warnings, fmt.Errorf("the items fall into %d parts that never met; only the prior compares between them", j.parts))
+	}
+	if slices.ContainsFunc(votes, func(v JointVote) bool { return v.weight() != 1 }) || j.HalfLife != nil && j.HalfLife.Judgments > 0 {
+		j.Warnings = append(j.Warnings, errors.New("votes carry weights: the standard errors take them for counts; if they are anything else, read the sandwich errors"))
+	}
+	if j.Draws > 0 {
+		j.Warnings = append(j.Warnings, fmt.Errorf("there is too much for the full covariance: standard errors are from %d samples, right to about 7 %%", j.Draws))
+	}
 }
 
 func (m *jointModel) centre(reference []int) (sum float64) {

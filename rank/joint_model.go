@@ -62,11 +62,13 @@ type jointModel struct {
 	steps  int
 }
 
-func (m *jointModel) size() int        { return len(m.x) }
-func (m *jointModel) at(r int32) int   { return m.n + len(m.own) + 3*int(r) } // log η, side, tie of a rater
-func (m *jointModel) global() int      { return m.n + len(m.own) + 3*m.raters }
-func (m *jointModel) several() bool    { return m.raters > 1 }
-func (v *jointVote) own() (a, b int32) { return v.ui, v.uj }
+func (m *jointModel) size() int      { return len(m.x) }
+func (m *jointModel) at(r int32) int { return m.n + len(m.own) + 3*int(r) } // log η, side, tie of a rater
+func (m *jointModel) global() int    { return m.n + len(m.own) + 3*m.raters }
+func (m *jointModel) several() bool  { return m.raters > 1 }
+
+// gradeOf is the category of a vote: 1 and 2 for the left, −1 and −2 for the
+// right. An answer that is not graded is a plain one.
 func gradeOf(v *JointVote) (k int8) {
 	switch v.Outcome {
 	case assay.Left:

@@ -228,7 +228,7 @@ func TestJointSampledErrors(t *testing.T) {
 	orders := []Order{{Items: []int{3, 1, 4, 15, 9}, Rater: 1, Cluster: 1000}}
 	exact := joined(t, sim.n, 2, votes, orders, JointOptions{})
 	sampled := joined(t, sim.n, 2, votes, orders, JointOptions{Dense: 1})
-	if exact.Draws != 0 || sampled.Draws == 0 || exact.Clusters != 61 {
+	if exact.Draws != 0 || len(exact.Warnings) != 0 || sampled.Draws == 0 || len(sampled.Warnings) != 1 || exact.Clusters != 61 {
 		t.Fatalf("draws %d and %d, %d clusters", exact.Draws, sampled.Draws, exact.Clusters)
 	}
 	for i := range sim.n {
