@@ -57,6 +57,9 @@ func (s *Series) checkAxis(a assay.Axis) error {
 		}
 		return nil
 	}
+	if _, ok := learnedOf(a.Descriptor); ok {
+		return nil // whether the version exists is found out when it is read
+	}
 	in, err := s.tools.Find(a.Descriptor)
 	if err != nil {
 		return fmt.Errorf("axis %s: %w", a.Descriptor, err)
@@ -74,6 +77,13 @@ func (s *Series) describe(ctx context.Context, axes []assay.Axis, t trusts, fn f
 	for k, axis := range axes {
 		if a, ok := askedOf(axis.Descriptor); ok {
 			questions[k] = a
+			continue
+		}
+		if a, ok := learnedOf(axis.Descriptor); ok {
+			err := s.describeLearned(ctx, a, func(seq int64, image assay.Digest, value float64) { fn(k, seq, image, value) })
+			if err != nil {
+				return err
+			}
 			continue
 		}
 		want := s.current(axis.Descriptor)

@@ -12,9 +12,12 @@ import (
 
 // RebinOptions say how to cut a map anew.
 type RebinOptions struct {
-	Axes   []assay.Axis // empty means the present descriptors, bounded by quantiles
-	Lo, Hi float64      // those quantiles; 0 and 0 mean archive.DefaultLo and DefaultHi
-	DryRun bool         // report only
+	Axes []assay.Axis // empty means the present descriptors, bounded by quantiles
+	// Learned is a version of [LearnedAxes] whose coordinates become the axes,
+	// bounded by quantiles; 0: none. Axes are then ignored.
+	Learned int
+	Lo, Hi  float64 // those quantiles; 0 and 0 mean archive.DefaultLo and DefaultHi
+	DryRun  bool    // report only
 }
 
 // A RebinReport says what a new grid does to the images of a series.
@@ -34,7 +37,14 @@ func (s *Series) Rebin(ctx context.Context, opt RebinOptions) (RebinReport, erro
 	}
 	reason := "bounds as given"
 	report.Axes = opt.Axes
-	if len(opt.Axes) == 0 {
+	if opt.Learned > 0 {
+		opt.Axes = nil
+		var n int
+		if report.Axes, report.Notes, n, err = s.learnedGrid(ctx, opt.Learned, opt.Lo, opt.Hi); err != nil {
+			return report, err
+		}
+		reason = fmt.Sprintf("learned@%d, bounds at quantiles of %d images", opt.Learned, n)
+	} else if len(opt.Axes) == 0 {
 		var n int
 		if report.Axes, report.Notes, n, err = s.quantileAxes(view, opt.Lo, opt.Hi); err != nil {
 			return report, err

@@ -25,6 +25,7 @@ type View struct {
 	Trusts      []assay.Trust // of each judge that was examined, see [Series.Trusts]
 	Comparisons []Weighed     // of all pairs by models, oldest first
 
+	learned map[int]*LearnedAxes // by axis, of those that were learned
 	gates   []string
 	reads   []*assay.Identity   // what each gate reads; nil if that is pairs, or nothing yet
 	lacking []string            // by gate: why it reads nothing yet, and the remedy
@@ -106,6 +107,18 @@ func (s *Series) build(ctx context.Context, version string) (*View, error) {
 	}
 	if v.Trusts, err = s.Trusts(ctx); err != nil {
 		return nil, err
+	}
+	for k, axis := range v.Grid.Axes {
+		a, ok := learnedOf(axis.Descriptor)
+		if !ok {
+			continue
+		}
+		if v.learned == nil {
+			v.learned = map[int]*LearnedAxes{}
+		}
+		if v.learned[k], err = s.learned(ctx, a); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.load(ctx, v); err != nil {
 		return nil, err
@@ -328,6 +341,14 @@ func (v *View) add(e assay.Entry, m assay.Measurement) {
 		}
 		if v.guard != nil && reading.Identity == v.guard.Identity {
 			r.guard = reading.Value
+		}
+	}
+	for k, l := range v.learned {
+		a, _ := learnedOf(v.Grid.Axes[k].Descriptor)
+		for _, e := range m.Embeddings {
+			if x, err := l.Map.At(e.Vector); e.Identity == l.Identity && err == nil {
+				r.values[k] = x[a.k-1]
+			}
 		}
 	}
 	if len(m.Neighbours) > 0 && !r.recorded {

@@ -48,7 +48,8 @@ func (o Options) Wanted(installed func(name string) bool) []string {
 		names = append(names, s.Instrument, guards()[s.Instrument])
 	}
 	for _, axis := range o.Axes {
-		if _, ok := askedOf(axis.Descriptor); !ok {
+		_, asked := askedOf(axis.Descriptor)
+		if _, learned := learnedOf(axis.Descriptor); !asked && !learned {
 			names = append(names, axis.Descriptor)
 		}
 	}

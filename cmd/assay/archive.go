@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,22 +38,34 @@ func newRebin(w world) *cobra.Command {
 	var f seriesFlags
 	var opt series.RebinOptions
 	var asJSON bool
+	var learned string
 	c := &cobra.Command{
 		Use:   "rebin",
 		Short: "Change the axes of the map, or see what that would do",
 		Long: `Rebin cuts the map anew: along the axes given with --axis, or, without them,
-along the present descriptors with bounds at quantiles of the series. --dry-run
+along the present descriptors with bounds at quantiles of the series. --axes
+learned@N takes axes that were learned from odd ones out (assay axes). --dry-run
 says which cells would merge and split and changes nothing.`,
 		Example: `  assay archive rebin --dry-run
-  assay archive rebin --axis warmth:-20:60:10 --axis symmetry-lr:-1:1:6`,
+  assay archive rebin --axis warmth:-20:60:10 --axis symmetry-lr:-1:1:6
+  assay archive rebin --axes learned@3 --dry-run`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if learned != "" {
+				version, ok := strings.CutPrefix(learned, "learned@")
+				n, err := strconv.Atoi(version)
+				if !ok || err != nil || n < 1 || len(f.axes) > 0 {
+					return usage("--axes %s: want learned@N, as `assay axes` lists them, and no --axis beside it", learned)
+				}
+				opt.Learned = n
+			}
 			return rebin(c.Context(), c, w, &f, opt, asJSON)
 		},
 	}
 	f.register(c)
 	f.registerRules(c)
-	lineOnly(c, "axis") // the settings' axes are those of a new series
+	c.Flags().StringVar(&learned, "axes", "", "take the axes that were learned in `VERSION`: learned@N")
+	lineOnly(c, "axis", "axes") // the settings' axes are those of a new series
 	c.Flags().BoolVar(&opt.DryRun, "dry-run", false, "say what would merge and split; change nothing")
 	c.Flags().Float64Var(&opt.Lo, "lo", archive.DefaultLo, "lower `QUANTILE` for bounds")
 	c.Flags().Float64Var(&opt.Hi, "hi", archive.DefaultHi, "upper `QUANTILE` for bounds")

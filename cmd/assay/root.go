@@ -49,7 +49,7 @@ or not measured.`,
 	})
 	root.AddCommand(
 		newDemo(w), newInit(w), newAdd(w), newScore(w), newDistance(w), newEmbed(w), newSet(w),
-		newJudge(w), newRank(w), newRound(w), newCompass(w), newTrust(w), newCalibrate(w), newArchive(w), newGate(w), newDiagnose(w), newExport(w), newImport(w),
+		newJudge(w), newRank(w), newRound(w), newCompass(w), newTrust(w), newCalibrate(w), newAxes(w), newArchive(w), newGate(w), newDiagnose(w), newExport(w), newImport(w),
 		newModels(w), newRuntime(w), newServe(w), newDoctor(w), newBench(w),
 	)
 	for _, c := range commands(root) {
