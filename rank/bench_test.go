@@ -1,9 +1,12 @@
 package rank
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/gen-emerge/assay"
@@ -102,4 +105,34 @@ func BenchmarkNextPairs(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkFitFile fits the votes of the file that ASSAY_BENCH_VOTES names, a line
+// "winner loser" of item numbers each: reference/rank_speed.py holds it against
+// other programs.
+func BenchmarkFitFile(b *testing.B) {
+	name := os.Getenv("ASSAY_BENCH_VOTES")
+	if name == "" {
+		b.Skip("ASSAY_BENCH_VOTES names no file of votes")
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var votes []Vote
+	n := 0
+	for line := range strings.Lines(string(data)) {
+		v := Vote{Outcome: assay.Left, Unordered: true}
+		if _, err := fmt.Sscan(line, &v.Left, &v.Right); err != nil {
+			b.Fatal(err)
+		}
+		votes, n = append(votes, v), max(n, v.Left+1, v.Right+1)
+	}
+	var fit *Fit
+	for b.Loop() {
+		if fit, err = Estimate(b.Context(), n, votes, Options{Prior: NoPrior}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Logf("strengths %s", strings.Trim(fmt.Sprint(fit.Strength), "[]"))
 }
