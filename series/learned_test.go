@@ -86,7 +86,7 @@ func TestLearnAxes(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(4, 4))
 	at := time.Now()
-	for range 120 {
+	for range 45 {
 		p := rng.Perm(len(ids))
 		q := assay.Triplet{Series: "test", Rater: "coin", Images: [3]assay.Digest{ids[p[0]], ids[p[1]], ids[p[2]]}, Odd: rng.IntN(3), Asked: at, Answered: at}
 		if _, err := db.PutTriplet(ctx, q); err != nil {
@@ -94,7 +94,7 @@ func TestLearnAxes(t *testing.T) {
 		}
 	}
 	got, err := s.LearnAxes(ctx, "coin", false)
-	if err != nil || got.Version != 0 || got.Trial.Accepted || got.Trial.Reason == "" || got.Triplets != 120 {
+	if err != nil || got.Version != 0 || got.Trial.Accepted || got.Trial.Reason == "" || got.Triplets != 45 {
 		t.Errorf("a coin: %+v, %v", got, err)
 	}
 	if versions, err := s.LearnedVersions(ctx); err != nil || len(versions) != 0 {

@@ -136,12 +136,12 @@ func TestTripletsAndRankings(t *testing.T) {
 func TestPortfolio(t *testing.T) {
 	s := openSeries(t, openStore(t), series.Options{Axes: []assay.Axis{
 		{Descriptor: "lightness", Lo: 0, Hi: 100, Cells: 2}, {Descriptor: "warmth", Lo: -30, Hi: 30, Cells: 2}}})
-	add(t, s, append(gallery(t, 30), gallery(t, 30)[3])) // the last is the fourth again: known, not refused
+	add(t, s, gallery(t, 26))
 	ctx := t.Context()
 	kinds := map[assay.PairKind]int{}
 	told := map[[2]assay.Digest]assay.Judgment{}
 	judged := 0
-	for n := 0; n < 25 || kinds[assay.RepeatPair] == 0 && n < 80; n++ { // a repeat is drawn in one round of three
+	for n := 0; n < 8 || kinds[assay.RepeatPair] == 0 && n < 80; n++ { // a repeat is drawn in one round of three
 		round, _, err := s.OpenRound(ctx, "ada", 5)
 		if err != nil {
 			t.Fatal(err)
@@ -171,7 +171,7 @@ func TestPortfolio(t *testing.T) {
 	}
 	for _, kind := range []assay.PairKind{assay.ArchivePair, assay.InformationPair, assay.RandomPair, assay.RepeatPair} {
 		if kinds[kind] == 0 {
-			t.Errorf("no %s pair in 25 rounds: %v", kind, kinds)
+			t.Errorf("no %s pair in the rounds: %v", kind, kinds)
 		}
 	}
 	table, err := s.TrustTable(ctx, "ada")
