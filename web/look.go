@@ -46,7 +46,7 @@ var kinds = map[string]string{
 
 func newLook() (*look, error) {
 	pages, err := template.New("").Funcs(template.FuncMap{
-		"num": num, "short": shortOf, "pct": pct, "day": day, "size": size, "clip": clip, "inc": func(i int) int { return i + 1 }, "counted": counted, "sided": sided, "sentence": sentence,
+		"num": num, "short": shortOf, "pct": pct, "day": day, "size": size, "clip": clip, "inc": func(i int) int { return i + 1 }, "counted": counted, "sided": sided, "sentence": sentence, "two": two, "signed": signed,
 	}).ParseFS(embedded, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("web: templates: %w", err)
@@ -65,6 +65,23 @@ func newLook() (*look, error) {
 		l.static[f.Name()] = asset{kind: kinds[path.Ext(f.Name())], etag: `"` + hex.EncodeToString(sum[:8]) + `"`, data: data}
 	}
 	return l, nil
+}
+
+// two writes a number with two decimals, and with a true minus sign.
+func two(x float64) string {
+	s := strconv.FormatFloat(x, 'f', 2, 64)
+	if s == "-0.00" {
+		return "0.00"
+	}
+	return strings.Replace(s, "-", "−", 1)
+}
+
+// signed is two with a plus sign before what is positive.
+func signed(x float64) string {
+	if s := two(x); x > 0 && s != "0.00" {
+		return "+" + s
+	}
+	return two(x)
 }
 
 // sentence makes a statement one: a capital letter, a full stop.

@@ -80,7 +80,7 @@ func TestMarkRequests(t *testing.T) {
 // The pages say what is not known, and once something is, what.
 func TestTrustAndCompassPages(t *testing.T) {
 	s := newSite(t, web.Options{})
-	for path, want := range map[string]string{"/trust": "Too little is known", "/compass": "Compass"} {
+	for path, want := range map[string]string{"/trust": "Too little is known", "/compass": "Nothing is known of your taste yet"} {
 		if res, body := s.get(t, path); res.StatusCode != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %s", path, res.StatusCode, body)
 		}
@@ -98,7 +98,7 @@ func TestTrustAndCompassPages(t *testing.T) {
 			t.Fatal(code)
 		}
 	}
-	if _, body := s.get(t, "/trust"); !strings.Contains(body, "3 pairs decided by me") || strings.Contains(body, "%!") {
+	if _, body := s.get(t, "/trust"); !strings.Contains(body, "3 pairs that you decided") || strings.Contains(body, "%!") {
 		t.Errorf("after a round: %s", body)
 	}
 }

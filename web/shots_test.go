@@ -1,14 +1,17 @@
 package web_test
 
 import (
+	"cmp"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/cmd/assay/art"
 	"github.com/gen-emerge/assay/series"
 	"github.com/gen-emerge/assay/web"
@@ -21,6 +24,7 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("ASSAY_TEST_SCREENSHOTS is not set")
 	}
 	s := gallery(t, web.Options{})
+	s.prefer(t, 16)
 	server := httptest.NewServer(s.handler)
 	defer server.Close()
 	narrow := httptest.NewServer(converging(t, 120).handler)
@@ -52,6 +56,16 @@ func TestScreenshots(t *testing.T) {
 		p.shoot(on.name+"-image", true)
 		p.open("/compare")
 		p.shoot(on.name+"-begin", false)
+		for _, page := range []string{"ranking", "triplet"} {
+			p.open("/" + page)
+			p.shoot(on.name+"-"+page, true)
+		}
+		for _, page := range []string{"trust", "compass"} {
+			q.open("/" + page)
+			q.shoot(on.name+"-"+page+"-empty", true)
+			p.open("/" + page)
+			p.shoot(on.name+"-"+page, true)
+		}
 		p.open("/nothing")
 		p.forgive("404")
 		p.shoot(on.name+"-error", false)
@@ -61,6 +75,11 @@ func TestScreenshots(t *testing.T) {
 		p.run(chromedp.KeyEvent("2"))
 		p.until(`document.querySelector("main.compare")?.dataset.state === "ready" && document.querySelector("#said").innerText.startsWith("Stored")`)
 		p.shoot(on.name+"-compare-stored", false)
+		p.run(chromedp.KeyEvent("i"))
+		p.until(`document.querySelector("[data-mark=left]").getAttribute("aria-pressed") === "true"`)
+		p.run(chromedp.Click(chromedp.CSS("#breakthrough")))
+		p.shoot(on.name+"-crown", false)
+		p.run(chromedp.Click(chromedp.CSS("[data-crown='']")))
 		for range 4 {
 			p.until(`document.querySelector("main.compare")?.dataset.state === "ready"`)
 			n := eval[int](p, `Number(document.querySelector("main.compare").dataset.pair)`)
@@ -95,6 +114,51 @@ func gallery(t *testing.T, opt web.Options) *site {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// prefer answers rounds by a taste for warm colours, and puts ten pictures in its
+// order, so that the pages of what is learned have something to say.
+func (s *site) prefer(t *testing.T, rounds int) {
+	t.Helper()
+	warmth := func(id assay.Digest) float64 {
+		p, err := s.series.Profile(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range p.Readings {
+			if r.Instrument == "warmth" {
+				return r.Value
+			}
+		}
+		return 0
+	}
+	for range rounds {
+		round, _, err := s.series.OpenRound(t.Context(), "me", 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, pair := range round.Pairs {
+			a := series.Answer{Round: round.ID, Pair: k, Rater: "me", Outcome: assay.Left, Grade: -1}
+			if warmth(pair.Right) > warmth(pair.Left) {
+				a.Outcome, a.Grade = assay.Right, 1
+			}
+			if _, err := s.series.Judge(t.Context(), a); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	r, err := s.series.OpenRanking(t.Context(), "me", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []assay.Digest
+	for _, shown := range r.Shown {
+		order = append(order, shown.Image)
+	}
+	slices.SortFunc(order, func(a, b assay.Digest) int { return cmp.Compare(warmth(b), warmth(a)) })
+	if _, err := s.series.AnswerRanking(t.Context(), r.ID, "me", order); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // middle returns where an element is in the window.

@@ -201,6 +201,7 @@ function goOn(next) {
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (event.submitter === $("undo")) undo();
+  else if (event.submitter === $("breakthrough")) marks.ask();
   else if (event.submitter?.dataset.mark) marks.toggle(event.submitter.dataset.mark);
   else if (event.submitter) answer(event.submitter);
 });
@@ -213,6 +214,7 @@ document.addEventListener("keydown", (event) => {
   if (button) answer(button);
   else if (key === "u") undo();
   else if (key === "i" || key === "o") marks.toggle({ i: "left", o: "right" }[key]);
+  else if (key === "k") marks.ask();
   else if (key === "r") retry();
   else if (key === "d" && overlay) overlay.toggle();
   else if (key === "0" || key === "escape") zoom.reset();

@@ -4,14 +4,24 @@
 
 const $ = (id) => document.getElementById(id);
 
+// sided names a side; where the pictures stand above each other, the style sheet
+// shows top and bottom.
+function sided(side) {
+  const both = document.createElement("span");
+  for (const [text, kind] of [[side, "across"], [{ left: "top", right: "bottom" }[side], "down"]]) {
+    const e = both.appendChild(document.createElement("span"));
+    e.textContent = text;
+    e.className = kind;
+  }
+  return both;
+}
+
 export class Marks {
   constructor(round, say) {
     this.round = round;
     this.say = say;
     this.marks = round.marks;
     this.buttons = [...document.querySelectorAll("[data-mark]")];
-    $("breakthrough").hidden = false;
-    $("breakthrough").addEventListener("click", () => this.ask());
     $("crown").addEventListener("close", () => this.crown($("crown").returnValue));
     for (const b of document.querySelectorAll("[data-crown]")) {
       b.addEventListener("click", () => $("crown").close(b.dataset.crown));
@@ -30,10 +40,17 @@ export class Marks {
       b.setAttribute("aria-pressed", given);
       b.firstChild.textContent = given ? "★ " : "☆ ";
     }
-    const held = this.marks.find((m) => m.kind === "breakthrough");
-    const here = held && ["left", "right"].find((side) => pair[side] === held.image);
+    const here = this.sideOf(this.held);
     $("breakthrough").setAttribute("aria-pressed", Boolean(here));
-    $("breakthrough").textContent = here ? "Breakthrough ✓" : "Breakthrough…";
+    $("breakthrough").firstChild.textContent = here ? "Breakthrough ✓" : "Breakthrough…";
+  }
+
+  get held() {
+    return this.marks.find((m) => m.kind === "breakthrough");
+  }
+
+  sideOf(mark) {
+    return mark && ["left", "right"].find((side) => this.pair[side] === mark.image);
   }
 
   find(image, kind) {
@@ -46,25 +63,38 @@ export class Marks {
     if (!image) return;
     const given = this.find(image, "interesting");
     this.send(given ? { take_back: given.id } : { image, kind: "interesting", round: this.round.round },
-      given ? `The ${side} picture is no longer marked.` : `The ${side} picture is marked as interesting.`);
+      side, given ? " is no longer marked." : " is marked as interesting.");
   }
 
+  // ask opens the question about the breakthrough, which names its holder.
   ask() {
-    const held = this.marks.find((m) => m.kind === "breakthrough");
-    $("crown-held").textContent = held && held.image !== this.pair.left && held.image !== this.pair.right
-      ? `It is another picture now, ${held.image.slice(0, 12)}, and would move here.`
-      : "There is one a series: it beats the bar and what is shown in this round.";
+    if (!this.pair || this.asking) return;
+    const held = this.held, here = this.sideOf(held);
+    $("crown-held").hidden = !held;
+    if (held) $("crown-held").querySelector("img").src = `/thumb/${held.image}`;
+    for (const b of document.querySelectorAll("[data-crown]")) {
+      const side = b.dataset.crown;
+      if (side === "back") b.hidden = !held;
+      if (side in this.pair) {
+        b.hidden = side === here;
+        b.querySelector("img").src = `/thumb/${this.pair[side]}`;
+      }
+    }
     $("crown").returnValue = "";
     $("crown").showModal();
   }
 
   crown(side) {
-    const image = side && this.pair[side];
-    if (!image) return;
-    this.send({ image, kind: "breakthrough", round: this.round.round, transfer: true }, `The ${side} picture is the breakthrough.`);
+    const held = this.held;
+    if (side === "back" && held) this.send({ take_back: held.id }, "", "No picture is the breakthrough now.");
+    else if (side === "left" || side === "right") {
+      const body = { image: this.pair[side], kind: "breakthrough", round: this.round.round, transfer: Boolean(held) };
+      this.send(body, side, " is the breakthrough.");
+    }
   }
 
-  async send(body, told) {
+  // send posts a mark and says what became of it; told is said of a side, if there is one.
+  async send(body, side, told) {
     try {
       const response = await fetch("/compare/mark", {
         method: "POST",
@@ -73,10 +103,16 @@ export class Marks {
         signal: AbortSignal.timeout(20000),
       });
       const reply = await response.json();
+      if (response.status === 409 && reply.holder) { // given elsewhere meanwhile
+        this.marks = reply.marks;
+        this.of(this.pair);
+        this.ask();
+        return;
+      }
       if (!response.ok) throw new Error(reply.error ?? `the server answers ${response.status}`);
       this.marks = reply.marks;
       this.of(this.pair);
-      this.say(told);
+      this.say(...(side ? ["The ", sided(side), ` picture${told}`] : [told]));
     } catch (error) {
       this.say(`Not stored: ${error.message}.`);
     }
