@@ -77,6 +77,55 @@ func TestMarkRequests(t *testing.T) {
 	}
 }
 
+// Without scripts the breakthrough is asked about on a page of its own, which shows
+// the holder; it moves only from the holder that was shown.
+func TestBreakthroughForms(t *testing.T) {
+	s := newSite(t, web.Options{})
+	round, _, err := s.series.OpenRound(t.Context(), "me", 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	say := func(pair int, what, holder string) (*http.Response, string) {
+		form := url.Values{"round": {strconv.FormatInt(round.ID, 10)}, "pair": {strconv.Itoa(pair)}, "breakthrough": {what}}
+		if holder != "" {
+			form.Set("holder", holder)
+		}
+		return s.postForm(t, "/compare/mark", form)
+	}
+	held := func() string {
+		marks, err := s.series.Marks(t.Context())
+		if err != nil || len(marks) > 1 {
+			t.Fatalf("%+v, %v", marks, err)
+		}
+		if len(marks) == 0 {
+			return ""
+		}
+		return marks[0].Image.String()
+	}
+	first, second := round.Pairs[0].Left.String(), round.Pairs[1].Right.String()
+	if res, body := say(0, "ask", ""); res.StatusCode != http.StatusOK || strings.Contains(body, "holds it now") || held() != "" {
+		t.Errorf("asked: %d %s", res.StatusCode, body)
+	}
+	if res, _ := say(0, "back", ""); res.StatusCode != http.StatusNotFound {
+		t.Errorf("taken back though nothing has it: %d", res.StatusCode)
+	}
+	if res, _ := say(0, "left", ""); res.StatusCode != http.StatusSeeOther || held() != first {
+		t.Errorf("given: %d, %s holds it", res.StatusCode, held())
+	}
+	if res, body := say(1, "right", ""); res.StatusCode != http.StatusOK || !strings.Contains(body, "holds it now") || !strings.Contains(body, first) || held() != first {
+		t.Errorf("another, unseen holder: %d, %s holds it\n%s", res.StatusCode, held(), body)
+	}
+	if res, _ := say(1, "right", first); res.StatusCode != http.StatusSeeOther || held() != second {
+		t.Errorf("moved: %d, %s holds it", res.StatusCode, held())
+	}
+	if res, _ := say(1, "back", ""); res.StatusCode != http.StatusSeeOther || held() != "" {
+		t.Errorf("taken back: %d, %s holds it", res.StatusCode, held())
+	}
+	if res, _ := say(1, "up", ""); res.StatusCode != http.StatusBadRequest {
+		t.Errorf("a side that is none: %d", res.StatusCode)
+	}
+}
+
 // The pages say what is not known, and once something is, what.
 func TestTrustAndCompassPages(t *testing.T) {
 	s := newSite(t, web.Options{})
@@ -120,8 +169,11 @@ func TestBrowserMarks(t *testing.T) {
 	p.until(`document.querySelector("[data-mark=right]").getAttribute("aria-pressed") === "true"`)
 	p.run(chromedp.KeyEvent("i"))
 	p.until(`document.querySelector("[data-mark=left]").getAttribute("aria-pressed") === "false"`)
-	p.run(chromedp.Click(chromedp.CSS("#breakthrough")))
+	p.run(chromedp.KeyEvent("k"))
 	p.until(`document.querySelector("#crown").open`)
+	if !eval[bool](p, `document.querySelector("#crown-held").hidden && document.querySelector("[data-crown=back]").hidden`) {
+		t.Error("the question names a holder where there is none")
+	}
 	p.run(chromedp.KeyEvent("1"))
 	p.run(chromedp.Click(chromedp.CSS("[data-crown=right]")))
 	p.until(`document.querySelector("#breakthrough").getAttribute("aria-pressed") === "true"`)
@@ -131,5 +183,19 @@ func TestBrowserMarks(t *testing.T) {
 	}
 	if n := len(s.judgments(t)); n != 0 {
 		t.Errorf("%d judgments were given while the breakthrough was asked about", n)
+	}
+
+	// Of the next pair, the question shows the holder, and moves it.
+	p.run(chromedp.KeyEvent("s"))
+	p.until(ready + ` && document.getElementById("main").dataset.pair === "1"`)
+	p.run(chromedp.Click(chromedp.CSS("#breakthrough")))
+	p.until(`document.querySelector("#crown").open && !document.querySelector("#crown-held").hidden`)
+	if src := eval[string](p, `document.querySelector("#crown-held img").getAttribute("src")`); src != "/thumb/"+round.Pairs[0].Right.String() {
+		t.Errorf("the question shows %s as the holder", src)
+	}
+	p.run(chromedp.Click(chromedp.CSS("[data-crown=left]")))
+	p.until(`document.querySelector("#said").innerText.includes("is the breakthrough")`)
+	if marks, err = s.series.Marks(t.Context()); err != nil || len(marks) != 2 || marks[1].Image != round.Pairs[1].Left {
+		t.Errorf("moved: %+v, %v", marks, err)
 	}
 }

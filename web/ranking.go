@@ -138,15 +138,19 @@ func (st *site) odd(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if form != nil {
-		var err1, err2 error
+		var err1, err2, err3 error
 		ask.Triplet, err1 = strconv.ParseInt(form.Get("triplet"), 10, 64)
 		ask.Odd, err2 = strconv.Atoi(form.Get("odd"))
-		if err1 != nil || err2 != nil {
-			return fmt.Errorf("form: triplet %q, odd %q: want numbers: %w", clip(form.Get("triplet"), 20), clip(form.Get("odd"), 20), assay.ErrInvalid)
+		if form.Has("latency_ms") {
+			ask.LatencyMS, err3 = strconv.ParseInt(form.Get("latency_ms"), 10, 64)
+		}
+		if errors.Join(err1, err2, err3) != nil {
+			return fmt.Errorf("form: triplet %q, odd %q, latency_ms %q: want numbers: %w",
+				clip(form.Get("triplet"), 20), clip(form.Get("odd"), 20), clip(form.Get("latency_ms"), 20), assay.ErrInvalid)
 		}
 	}
 	latency := time.Duration(ask.LatencyMS) * time.Millisecond
-	if ask.LatencyMS < 0 || latency > maxLatency {
+	if ask.LatencyMS < 0 || ask.LatencyMS > maxLatency.Milliseconds() {
 		return fmt.Errorf("latency_ms %d: want 0 to %d: %w", ask.LatencyMS, maxLatency.Milliseconds(), assay.ErrInvalid)
 	}
 	done, err := st.series.AnswerTriplet(r.Context(), ask.Triplet, st.rater(r.Context()), ask.Odd, latency)

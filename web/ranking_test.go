@@ -8,7 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -98,10 +100,8 @@ func TestBrowserOrder(t *testing.T) {
 	}
 	first := shown()
 	eval[int](p, `(document.querySelector(".sortable > li").focus(), 0)`)
-	p.run(chromedp.KeyEvent(" "))
-	p.run(chromedp.KeyEvent(kb.ArrowDown))
-	p.run(chromedp.KeyEvent(kb.ArrowDown))
-	p.run(chromedp.KeyEvent(" "))
+	p.run(chromedp.KeyEvent(" "), chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowUp)) // five beside each other: there and back
+	p.run(chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(" "))
 	if got := shown(); got[2] != first[0] || got[0] != first[1] {
 		t.Errorf("by keys: %v, was %v", got, first)
 	}
@@ -112,6 +112,11 @@ func TestBrowserOrder(t *testing.T) {
 	}
 	p.until(fmt.Sprintf(`%s === %q && %s === %q`, at(1), first[2], at(2), first[1]))
 	want := shown()
+	p.run(chromedp.Reload()) // the order so far is kept
+	p.until(`document.querySelector(".sortable.live") !== null`)
+	if got := shown(); !slices.Equal(got, want) {
+		t.Errorf("after a reload: %v, was %v", got, want)
+	}
 	p.run(chromedp.Click(chromedp.CSS("#order .primary")))
 	p.until(`location.search === "?done"`)
 	table, err := s.series.Votes(t.Context())
@@ -129,8 +134,54 @@ func TestBrowserOrder(t *testing.T) {
 	}
 
 	p.open("/triplet")
-	p.until(`document.querySelectorAll(".three img").length === 3`)
+	p.until(`document.querySelector("#triplet").dataset.state === "ready"`)
 	asked := eval[string](p, `document.querySelector("[name=triplet]").value`)
 	p.run(chromedp.KeyEvent("3"))
 	p.until(fmt.Sprintf(`document.querySelector("[name=triplet]")?.value !== %q`, asked))
+	answered, err := s.db.Triplets(t.Context(), s.series.Name())
+	if err != nil || len(answered) == 0 || answered[0].Odd != 2 || answered[0].Latency <= 0 || answered[0].Latency > time.Minute {
+		t.Errorf("%+v, %v", answered, err)
+	}
+}
+
+// TestBrowserOrderByFinger drags a picture down a list that is longer than the
+// screen: others make room, and the page follows.
+func TestBrowserOrderByFinger(t *testing.T) {
+	s := newSite(t, web.Options{})
+	p := newTab(t, s.serve(t), phone)
+	p.open("/ranking")
+	p.until(`document.querySelector(".sortable.live") !== null && [...document.images].slice(0, 5).every(i => i.complete)`)
+	shown := func() []string {
+		return eval[[]string](p, `[...document.querySelectorAll(".sortable > li")].map(li => li.dataset.image)`)
+	}
+	before := shown()
+	if wide := eval[int](p, `document.documentElement.scrollWidth`); wide > int(phone.width) {
+		t.Errorf("the page is %d pixels wide on a screen of %d", wide, phone.width)
+	}
+	small := eval[[]string](p, `[...document.querySelectorAll("main button")].filter(b => { const r = b.getBoundingClientRect(); return r.width < 44 || r.height < 44 }).map(b => b.innerText)`)
+	if len(small) > 0 {
+		t.Errorf("too small for a finger: %q", small)
+	}
+	finger := func(kind input.DispatchTouchEventType, points ...*input.TouchPoint) {
+		t.Helper()
+		do(p, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: kind, TouchPoints: append([]*input.TouchPoint{}, points...)})
+	}
+	x, y := p.middle(`document.querySelector(".sortable > li:nth-child(1) .thumb")`)
+	_, third := p.middle(`document.querySelector(".sortable > li:nth-child(3) .thumb")`)
+	finger(input.DispatchTouchEventTypeTouchStart, &input.TouchPoint{X: x, Y: y})
+	for step := 1.0; step <= 4; step++ {
+		finger(input.DispatchTouchEventTypeTouchMove, &input.TouchPoint{X: x, Y: y + (third-y)*step/4})
+	}
+	finger(input.DispatchTouchEventTypeTouchEnd)
+	if got := shown(); got[2] != before[0] || got[0] != before[1] || got[1] != before[2] {
+		t.Errorf("dragged to the third place: %v, was %v", got, before)
+	}
+	if eval[bool](p, `document.querySelector(".lifted") !== null`) {
+		t.Error("a picture is still lifted")
+	}
+	x, y = p.middle(`document.querySelector(".sortable > li:nth-child(2) .thumb")`)
+	finger(input.DispatchTouchEventTypeTouchStart, &input.TouchPoint{X: x, Y: y})
+	finger(input.DispatchTouchEventTypeTouchMove, &input.TouchPoint{X: x, Y: float64(phone.height) - 5})
+	p.until(`scrollY > 300`)
+	finger(input.DispatchTouchEventTypeTouchEnd)
 }
