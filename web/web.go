@@ -1,12 +1,14 @@
 // Package web serves the pages of one series: the map, the profile of each
-// image, the diagnosis of convergence, comparisons put to a person, and the judges
-// with what was found of each.
+// image, the diagnosis of convergence, the judges with what was found of each, and
+// what people are asked and what follows: comparisons with marks, pictures to put in
+// order, odd ones out, how far each evaluator agrees with the visitor, and where
+// their taste points.
 //
 // The pages are plain HTML that works without scripts; small modules make them
 // pleasanter, and draw the diagnosis' plots with Apache ECharts. Everything is
-// embedded, and no page asks another host for anything. Map, profiles, diagnosis and
-// judges are also served as JSON, at /map.json, /image/{id}.json, /diagnose.json and
-// /judges.json. What a person says to a question about an image is posted to
+// embedded, and no page asks another host for anything. Map, profiles, diagnosis,
+// judges, trust and compass are also served as JSON, at /map.json, /image/{id}.json,
+// /diagnose.json, /judges.json, /trust.json and /compass.json. What a person says to a question about an image is posted to
 // /image/{id}/answer. Where one image differs from another is served as a picture to lay over it, at
 // /difference/{id}/{other}, with the reading behind it at
 // /difference/{id}/{other}.json.
