@@ -20,11 +20,14 @@ const JOD = 1.482602218505602
 // Φ(Strength[i] − Strength[j]). Multiply by [JOD] for the unit of psychophysics.
 type Thurstone struct {
 	Strength []float64 // in probits, against the mean of the reference
-	StdErr   []float64 // Laplace, same unit
-	LogLik   float64   // of the votes, in nats, without the binomial coefficients
-	Deviance float64   // against a free probability for each two items that met
-	DF       int       // of Deviance
-	Steps    int       // Newton steps
+	// StdErr is in the same unit, from the expected information, which is what
+	// probit regression prints; a prior counts in it.
+	StdErr []float64
+
+	LogLik   float64 // of the votes, in nats, without the binomial coefficients
+	Deviance float64 // against a free probability for each two items that met
+	DF       int     // of Deviance
+	Steps    int     // Newton steps
 
 	inverse mat.SymDense
 }
@@ -97,14 +100,15 @@ func mills(x float64) float64 {
 	if x > -30 {
 		return math.Exp(-x*x/2) / math.Sqrt(2*math.Pi) / (math.Erfc(-x/math.Sqrt2) / 2)
 	}
-	return -x - 1/x // the first terms of its expansion
+	return -x - 1/x + 2/(x*x*x) // the first terms of its expansion
 }
 
+// logPhi is the logarithm of the normal distribution function, likewise.
 func logPhi(x float64) float64 {
 	if x > -30 {
 		return math.Log(math.Erfc(-x/math.Sqrt2) / 2)
 	}
-	return -x*x/2 - math.Log(-x*math.Sqrt(2*math.Pi))
+	return -x*x/2 - math.Log(-x*math.Sqrt(2*math.Pi)) + math.Log1p(-1/(x*x)+3/(x*x*x*x))
 }
 
 // newton climbs to the maximum; the log-likelihood is concave.
@@ -121,7 +125,7 @@ func (f *Thurstone) newton(ctx context.Context, wins *mat.Dense, prior float64, 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		grad, info := f.system(wins, prior)
+		grad, info := f.system(wins, prior, false)
 		var chol mat.Cholesky
 		if !chol.Factorize(info) {
 			return fmt.Errorf("rank: the information of Thurstone's model is singular: %w", assay.ErrUnavailable)
@@ -144,13 +148,24 @@ func (f *Thurstone) newton(ctx context.Context, wins *mat.Dense, prior float64, 
 			}
 		}
 		if largest < tol {
-			if err := chol.InverseTo(&f.inverse); err != nil {
-				return fmt.Errorf("rank: Thurstone's model: %w: %w", err, assay.ErrUnavailable)
-			}
-			return nil
+			return f.invert(wins, prior)
 		}
 	}
 	return fmt.Errorf("rank: Thurstone's model did not settle in %d steps: %w", most, assay.ErrUnavailable)
+}
+
+// invert keeps the inverse of the expected information at the maximum. Unlike in
+// Bradley and Terry's model it is not the observed one.
+func (f *Thurstone) invert(wins *mat.Dense, prior float64) error {
+	_, info := f.system(wins, prior, true)
+	var chol mat.Cholesky
+	if !chol.Factorize(info) {
+		return fmt.Errorf("rank: the information of Thurstone's model is singular: %w", assay.ErrUnavailable)
+	}
+	if err := chol.InverseTo(&f.inverse); err != nil {
+		return fmt.Errorf("rank: Thurstone's model: %w: %w", err, assay.ErrUnavailable)
+	}
+	return nil
 }
 
 func (f *Thurstone) objective(wins *mat.Dense, prior float64) (sum float64) {
@@ -165,8 +180,9 @@ func (f *Thurstone) objective(wins *mat.Dense, prior float64) (sum float64) {
 	return sum
 }
 
-// system is the gradient and the observed information, with the mean fixed.
-func (f *Thurstone) system(wins *mat.Dense, prior float64) (*mat.VecDense, *mat.SymDense) {
+// system is the gradient and the observed or the expected information, with the
+// mean fixed.
+func (f *Thurstone) system(wins *mat.Dense, prior float64, expected bool) (*mat.VecDense, *mat.SymDense) {
 	n := len(f.Strength)
 	grad, info := mat.NewVecDense(n, nil), mat.NewSymDense(n, nil)
 	for i := range n {
@@ -179,6 +195,9 @@ func (f *Thurstone) system(wins *mat.Dense, prior float64) (*mat.VecDense, *mat.
 			m, r := mills(d), mills(-d)
 			g := a*m - b*r
 			h := a*m*(d+m) + b*r*(r-d)
+			if expected {
+				h = (a + b) * m * r
+			}
 			grad.SetVec(i, grad.AtVec(i)+g)
 			grad.SetVec(j, grad.AtVec(j)-g)
 			info.SetSym(i, i, info.At(i, i)+h)
