@@ -82,6 +82,7 @@ export class Marks {
     }
     $("crown").returnValue = "";
     $("crown").showModal();
+    document.querySelector('[data-crown=""]').focus(); // what changes nothing comes first; an autofocus attribute would act when the page loads
   }
 
   crown(side) {
