@@ -63,7 +63,7 @@ func (f *Fit) denseErrors(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		s.parallelItems(len(scope), func(k int) {
+		parallelItems(s.workers, len(scope), func(k int) {
 			i := scope[k]
 			f.StdErr[i] = math.Sqrt(max(0, f.cov.At(i, i)-2*base[i]+own))
 			reach := make([]float64, len(base))
@@ -77,10 +77,10 @@ func (f *Fit) denseErrors(ctx context.Context) error {
 }
 
 // parallelItems calls f for each of n things that take long and touch nothing
-// in common.
-func (s *system) parallelItems(n int, f func(i int)) {
+// in common, on so many goroutines.
+func parallelItems(workers, n int, f func(i int)) {
 	var wg sync.WaitGroup
-	workers := max(1, min(s.workers, n))
+	workers = max(1, min(workers, n))
 	for w := range workers {
 		wg.Go(func() {
 			for i := w; i < n; i += workers {

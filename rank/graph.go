@@ -87,6 +87,16 @@ func arcs(n int, r *rows) (start []int, to []int32) {
 // islands numbers the connected parts of the graph of who met whom, by their
 // first item.
 func islands(n int, r *rows) []int {
+	return parts(n, func(join func(a, b int32)) {
+		for k := range r.a {
+			join(r.a[k], r.b[k])
+		}
+	})
+}
+
+// parts numbers the connected parts of n items by their first item; each joins
+// those that belong together.
+func parts(n int, each func(join func(a, b int32))) []int {
 	parent := make([]int, n)
 	for i := range parent {
 		parent[i] = i
@@ -98,10 +108,10 @@ func islands(n int, r *rows) []int {
 		}
 		return i
 	}
-	for k := range r.a {
-		a, b := find(int(r.a[k])), find(int(r.b[k]))
+	each(func(x, y int32) {
+		a, b := find(int(x)), find(int(y))
 		parent[max(a, b)] = min(a, b)
-	}
+	})
 	comp := make([]int, n)
 	for i := range comp {
 		comp[i] = find(i)

@@ -83,7 +83,6 @@ type Joint struct {
 	draws     [][]float64 // of strengths less their estimates, from the posterior; nil under Quick
 	reference []int
 	component []int
-	parts     int
 	model     *jointModel
 }
 

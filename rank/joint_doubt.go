@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
-	"sync"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -35,7 +34,7 @@ func (m *jointModel) report(ctx context.Context, votes []JointVote, orders []Ord
 		j.Own = m.sigma
 	}
 	j.tally(votes)
-	j.component, j.parts = metParts(m)
+	j.component = m.met()
 	for k := range m.votes {
 		v := &m.votes[k]
 		p := s.locals[k].p[v.k+2]
@@ -47,7 +46,7 @@ func (m *jointModel) report(ctx context.Context, votes []JointVote, orders []Ord
 	for k := range m.orders {
 		j.LogLik += m.orders[k].w * m.orderLogLik(&m.orders[k])
 	}
-	centre := m.centre(opt.Reference)
+	centre := mean(m.x[:m.n], opt.Reference)
 	for i := range m.n {
 		j.Strength = append(j.Strength, m.x[i]-centre)
 	}
@@ -77,8 +76,11 @@ func (m *jointModel) report(ctx context.Context, votes []JointVote, orders []Ord
 
 // doubt adds the warnings that concern the data as a whole.
 func (j *Joint) doubt(votes []JointVote) {
-	if j.parts > 1 {
-		j.Warnings = append(j.Warnings, fmt.Errorf("the items fall into %d parts that never met; only the prior compares between them", j.parts))
+	if parts := slices.Max(j.component) + 1; parts > 1 {
+		j.Warnings = append(j.Warnings, fmt.Errorf("the items fall into %d parts that never met; only the prior compares between them", parts))
+	}
+	if j.model.unsettled {
+		j.Warnings = append(j.Warnings, fmt.Errorf("the fit still moved after %d steps: the numbers are near, not exact", j.Steps))
 	}
 	if slices.ContainsFunc(votes, func(v JointVote) bool { return v.weight() != 1 }) || j.HalfLife != nil && j.HalfLife.Judgments > 0 {
 		j.Warnings = append(j.Warnings, errors.New("votes carry weights: the standard errors take them for counts; if they are anything else, read the sandwich errors"))
@@ -86,19 +88,6 @@ func (j *Joint) doubt(votes []JointVote) {
 	if j.Draws > 0 {
 		j.Warnings = append(j.Warnings, fmt.Errorf("there is too much for the full covariance: standard errors are from %d samples, right to about 7 %%", j.Draws))
 	}
-}
-
-func (m *jointModel) centre(reference []int) (sum float64) {
-	if len(reference) == 0 {
-		for _, x := range m.x[:m.n] {
-			sum += x / float64(m.n)
-		}
-		return sum
-	}
-	for _, i := range reference {
-		sum += m.x[i] / float64(len(reference))
-	}
-	return sum
 }
 
 // parameters reports what is not an item's.
@@ -161,7 +150,7 @@ type scoreOf struct {
 // clusters calls fn with the score of each cluster of votes that are not
 // independent, as sparse as the votes make it, in order of the parameters: sums
 // over it are the same each time.
-func (s *jointSystem) clusters(votes []JointVote, orders []Order, fn func(score []scoreOf)) (n int) {
+func (s *jointSystem) clusters(votes []JointVote, orders []Order, fn func(score []scoreOf)) {
 	m := s.m
 	byCluster := map[int][]int{}
 	var order []int
@@ -214,7 +203,6 @@ func (s *jointSystem) clusters(votes []JointVote, orders []Order, fn func(score 
 		}
 		fn(score)
 	}
-	return len(order)
 }
 
 // touches lists the parameters that a vote's score is about.
@@ -300,7 +288,7 @@ func (j *Joint) exact(s *jointSystem, votes []JointVote, orders []Order) ([]floa
 	rows := contrasts(&inverse, place, m.n, j.reference)
 	j.StdErr, j.Sandwich = make([]float64, m.n), make([]float64, m.n)
 	meat := make([]float64, m.n)
-	clusters := s.clusters(votes, orders, func(score []scoreOf) {
+	s.clusters(votes, orders, func(score []scoreOf) {
 		for i := range m.n {
 			var sum float64
 			for _, e := range score {
@@ -315,7 +303,7 @@ func (j *Joint) exact(s *jointSystem, votes []JointVote, orders []Order) ([]floa
 			prior += rows[i][at] * rows[i][at] * m.prec[k]
 		}
 		j.StdErr[i] = math.Sqrt(contrastVar(rows[i], place, i, m.n, j.reference))
-		j.Sandwich[i] = sandwich(meat[i], prior, clusters)
+		j.Sandwich[i] = sandwich(meat[i], prior, j.Clusters)
 	}
 	return sd, nil
 }
@@ -371,29 +359,16 @@ func contrastVar(row []float64, place []int, i, n int, reference []int) float64 
 func (j *Joint) sampled(ctx context.Context, s *jointSystem, votes []JointVote, orders []Order) ([]float64, error) {
 	m := j.model
 	var scores [][]scoreOf
-	clusters := s.clusters(votes, orders, func(score []scoreOf) { scores = append(scores, score) })
+	s.clusters(votes, orders, func(score []scoreOf) { scores = append(scores, score) })
 	model, robust := make([][]float64, jointDraws), make([][]float64, jointDraws)
-	var wg sync.WaitGroup
-	todo := make(chan int)
-	for range runtime.GOMAXPROCS(0) {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			for draw := range todo { // each with numbers of its own: the result does not depend on who draws
-				rng := rand.New(rand.NewPCG(uint64(draw), 3))
-				model[draw] = s.solve(s.noise(rng))
-				robust[draw] = s.solve(s.meat(rng, scores))[:m.n]
-			}
-		}()
-	}
-	for draw := range jointDraws {
+	parallelItems(runtime.GOMAXPROCS(0), jointDraws, func(draw int) {
 		if ctx.Err() != nil {
-			break
+			return
 		}
-		todo <- draw
-	}
-	close(todo)
-	wg.Wait()
+		rng := rand.New(rand.NewPCG(uint64(draw), 3)) // numbers of its own: the result does not depend on who draws
+		model[draw] = s.solve(s.noise(rng))
+		robust[draw] = s.solve(s.meat(rng, scores))[:m.n]
+	})
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -416,7 +391,7 @@ func (j *Joint) sampled(ctx context.Context, s *jointSystem, votes []JointVote, 
 	j.StdErr, j.Sandwich = make([]float64, m.n), make([]float64, m.n)
 	for i := range m.n {
 		j.StdErr[i], j.Sandwich[i] = math.Sqrt(squares[i]/jointDraws), math.Sqrt(spread[i]/jointDraws)
-		if clusters < 2 {
+		if j.Clusters < 2 {
 			j.Sandwich[i] = math.NaN()
 		}
 	}

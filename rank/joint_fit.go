@@ -262,7 +262,7 @@ func (m *jointModel) newton(s *jointSystem) (float64, error) {
 	if s.norm(grad) < 1e-5 { // rounding hides what is left to gain
 		return 0, nil
 	}
-	return 0, fmt.Errorf("rank: the joint model finds no way up from a posterior of %g: %w", before, assay.ErrInvalid)
+	return 0, fmt.Errorf("rank: the joint model does not converge (log posterior %g); fit without raters, times and grades: %w", before, assay.ErrUnavailable)
 }
 
 // climb takes Newton steps until nothing moves. Between them go the raters'
@@ -270,6 +270,7 @@ func (m *jointModel) newton(s *jointSystem) (float64, error) {
 // stand: while nothing is known every click looks like chance.
 func (m *jointModel) climb(ctx context.Context, s *jointSystem, most int) error {
 	near := false
+	m.unsettled = false
 	for range most {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -291,7 +292,8 @@ func (m *jointModel) climb(ctx context.Context, s *jointSystem, most int) error 
 			return nil
 		}
 	}
-	return nil // the last step was small enough to be told as an estimate; see Steps
+	m.unsettled = true
+	return nil
 }
 
 // fit finds the maximum of the posterior; unless the model is to be quick it also

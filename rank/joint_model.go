@@ -9,7 +9,8 @@ import (
 
 // Standard deviations of the priors that have no option: of the side effect and
 // log ν and log μ of the typical rater (all but flat), and of each rater's
-// deviations from them.
+// deviations from them: two raters in three lean less than half a logit more to a
+// side than the typical one, and call ties half to twice as readily.
 const (
 	flatSD     = 30
 	ownSideSD  = 0.5
@@ -60,6 +61,8 @@ type jointModel struct {
 	went   []float64 // by rater: its last step
 	warm   bool      // what is said of raters is taken over and stays
 	steps  int
+
+	unsettled bool // the last climb ended because it had taken its steps
 }
 
 func (m *jointModel) size() int      { return len(m.x) }

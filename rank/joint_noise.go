@@ -81,36 +81,17 @@ func (m *jointModel) countClusters(votes []JointVote, orders []Order) (n int) {
 	return n
 }
 
-// metParts numbers the parts of the graph of items that met, directly or by
-// others: between parts only the prior compares.
-func metParts(m *jointModel) (part []int, parts int) {
-	root := make([]int, m.n)
-	for i := range root {
-		root[i] = i
-	}
-	find := func(i int) int {
-		for root[i] != i {
-			root[i] = root[root[i]]
-			i = root[i]
+// met numbers the parts of the items that met, directly or by others: between
+// parts only the prior compares.
+func (m *jointModel) met() []int {
+	return parts(m.n, func(join func(a, b int32)) {
+		for _, v := range m.votes {
+			join(v.i, v.j)
 		}
-		return i
-	}
-	for _, v := range m.votes {
-		root[find(int(v.i))] = find(int(v.j))
-	}
-	for _, o := range m.orders {
-		for _, i := range o.items {
-			root[find(int(i))] = find(int(o.items[0]))
+		for _, o := range m.orders {
+			for _, i := range o.items {
+				join(i, o.items[0])
+			}
 		}
-	}
-	number := map[int]int{}
-	part = make([]int, m.n)
-	for i := range part {
-		r := find(i)
-		if _, ok := number[r]; !ok {
-			number[r] = len(number)
-		}
-		part[i] = number[r]
-	}
-	return part, len(number)
+	})
 }

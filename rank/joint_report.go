@@ -45,7 +45,7 @@ func (j *Joint) Report(ids, raters []string) (*JointReport, error) {
 	if len(ids) != len(j.Strength) || len(raters) != len(j.Raters) {
 		return nil, fmt.Errorf("rank: %d names for %d items, %d for %d raters: %w", len(ids), len(j.Strength), len(raters), len(j.Raters), assay.ErrInvalid)
 	}
-	r := &JointReport{Report: Report{Warnings: []string{}, Prior: j.Prior, LogLik: Number(j.LogLik), Components: j.parts, Clusters: j.Clusters,
+	r := &JointReport{Report: Report{Warnings: []string{}, Prior: j.Prior, LogLik: Number(j.LogLik), Components: slices.Max(j.component) + 1, Clusters: j.Clusters,
 		Tie: j.Tie.report(), Side: j.Side.report(), Items: make([]Item, len(ids))}, Raters: make([]RaterReport, len(raters)), OwnSpread: j.Own, Draws: j.Draws}
 	for i, id := range ids {
 		t := j.Tally[i]

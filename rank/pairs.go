@@ -174,7 +174,7 @@ type weighed struct {
 // weigh computes the penalised information of every pair of items.
 func (f *Fit) weigh(items []int, opt PairOptions) []weighed {
 	list := make([]weighed, len(items)*(len(items)-1)/2)
-	f.sys.parallelItems(len(items), func(x int) {
+	parallelItems(f.sys.workers, len(items), func(x int) {
 		at := x * (x - 1) / 2
 		for y, j := range items[:x] {
 			i := items[x]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat/distuv"
@@ -45,19 +46,19 @@ func EstimateThurstone(ctx context.Context, n int, votes []Vote, opt Options) (*
 	if n < 2 || n > 4000 {
 		return nil, fmt.Errorf("rank: Thurstone's model of %d items: want 2 to 4000: %w", n, assay.ErrInvalid)
 	}
-	wins := mat.NewDense(n, n, nil)
-	for k := range votes {
-		v := &votes[k]
-		if err := checkVote(k, n, v); err != nil {
-			return nil, err
-		}
-		share := map[assay.Outcome]float64{assay.Left: 1, assay.Tie: 0.5}[v.Outcome] * v.weight()
-		wins.Set(v.Left, v.Right, wins.At(v.Left, v.Right)+share)
-		wins.Set(v.Right, v.Left, wins.At(v.Right, v.Left)+v.weight()-share)
+	r, err := newRows(n, votes, false)
+	if err != nil {
+		return nil, err
 	}
 	prior := max(opt.Prior, 0)
-	if prior == 0 && !reachable(wins, false) || prior == 0 && !reachable(wins, true) {
+	if prior == 0 && slices.Max(beatComponents(n, r)) > 0 {
 		return nil, fmt.Errorf("rank: some items only ever won or lost against the rest: without a prior they have no strength: %w", assay.ErrUnavailable)
+	}
+	wins := mat.NewDense(n, n, nil)
+	for k := range r.a {
+		a, b := int(r.a[k]), int(r.b[k])
+		wins.Set(a, b, r.w[k]+r.t[k]/2)
+		wins.Set(b, a, r.l[k]+r.t[k]/2)
 	}
 	f := &Thurstone{Strength: make([]float64, n)}
 	if err := f.newton(ctx, wins, prior, opt); err != nil {
@@ -65,33 +66,6 @@ func EstimateThurstone(ctx context.Context, n int, votes []Vote, opt Options) (*
 	}
 	f.finish(wins, opt.Reference)
 	return f, nil
-}
-
-// reachable reports whether every item is reached from the first along wins, or
-// against them.
-func reachable(wins *mat.Dense, against bool) bool {
-	n, _ := wins.Dims()
-	seen, todo := make([]bool, n), []int{0}
-	seen[0] = true
-	for found := 1; len(todo) > 0; {
-		i := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		for j := range n {
-			w := wins.At(i, j)
-			if against {
-				w = wins.At(j, i)
-			}
-			if w > 0 && !seen[j] {
-				seen[j] = true
-				todo = append(todo, j)
-				found++
-			}
-		}
-		if found == n {
-			return true
-		}
-	}
-	return n == 1
 }
 
 // mills is the ratio of the normal density to its distribution function at x,

@@ -1,6 +1,7 @@
 package series
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -22,6 +23,7 @@ type portfolio struct {
 	rater  string
 	n      int
 	placed []assay.Digest
+	people []assay.Judgment         // standing, of all raters, skips left out, oldest first
 	seen   map[[2]assay.Digest]bool // answered by this rater before, or in this round
 	pairs  []assay.Pair
 }
@@ -40,24 +42,19 @@ func (s *Series) choose(ctx context.Context, rater string, n int) ([]assay.Pair,
 	if len(p.placed) < 2 {
 		return nil, fmt.Errorf("series %s: %d images on the map: a comparison needs two: %w", s.name, len(p.placed), assay.ErrUnavailable)
 	}
-	if p.seen, err = s.judged(ctx, rater); err != nil {
+	if err := p.read(ctx); err != nil {
 		return nil, err
 	}
-	contested := p.nearest()
-	p.some(contested, 1)
-	if err := p.audit(ctx); err != nil {
-		return nil, err
-	}
+	p.some(p.nearest(), 1)
+	p.audit()
 	p.some(p.torn(), 1)
-	if err := p.again(ctx); err != nil {
-		return nil, err
-	}
+	p.again()
 	learn, err := s.informative(ctx, p.placed)
 	if err != nil {
 		return nil, err
 	}
 	p.some(learn, 1)
-	p.some(contested, n)
+	p.some(p.nearest(), n)
 	p.some(learn, n)
 	p.random()
 	if len(p.pairs) == 0 {
@@ -65,6 +62,25 @@ func (s *Series) choose(ctx context.Context, rater string, n int) ([]assay.Pair,
 	}
 	rand.Shuffle(len(p.pairs), func(i, j int) { p.pairs[i], p.pairs[j] = p.pairs[j], p.pairs[i] }) // the place tells nothing of the reason
 	return p.pairs, nil
+}
+
+// read gathers what people have said so far.
+func (p *portfolio) read(ctx context.Context) error {
+	all, err := p.s.facts.Judgments(ctx, p.s.name)
+	if err != nil {
+		return err
+	}
+	p.seen = map[[2]assay.Digest]bool{}
+	for _, j := range all {
+		if j.Source != "human" || j.Withdrawn || j.Outcome == assay.Skip {
+			continue
+		}
+		p.people = append(p.people, j)
+		if j.Rater == p.rater {
+			p.seen[pairKey(j.Left, j.Right)] = true
+		}
+	}
+	return nil
 }
 
 // add appends a pair that the rater has not answered, its sides at random.
@@ -94,25 +110,40 @@ func (p *portfolio) some(pairs []assay.Pair, most int) {
 	}
 }
 
-// nearest lists the challengers by how near their posterior is to what replaces
-// an elite, equals in random order.
+// nearest lists the challengers that the rater has not compared with their elite,
+// by how near their posterior is to what replaces an elite.
 func (p *portfolio) nearest() []assay.Pair {
-	pairs, far := []assay.Pair{}, []float64{}
+	var out []ranked
 	for cell := range p.view.Archive.Cells() {
 		for _, c := range cell.Challengers {
-			pairs = append(pairs, assay.Pair{Kind: assay.ArchivePair, Left: cell.Elite.Image, Right: c.Image,
-				Reason: "who holds the cell " + p.view.cellRange(cell.Index)})
-			far = append(far, math.Abs(c.Posterior-p.s.opt.Tau))
+			out = append(out, ranked{assay.Pair{Kind: assay.ArchivePair, Left: cell.Elite.Image, Right: c.Image,
+				Reason: "who holds the cell " + p.view.cellRange(cell.Index)}, math.Abs(c.Posterior - p.s.opt.Tau)})
 		}
 	}
-	order := rand.Perm(len(pairs))
-	out := make([]assay.Pair, 0, len(pairs))
-	for _, group := range groupsBy(order, far) {
-		for k, at := range group {
-			pair := pairs[at]
-			pair.Propensity = 1 / float64(max(len(group)-k, 1))
-			out = append(out, pair)
+	return p.order(out)
+}
+
+// A ranked pair comes the earlier the lower its distance.
+type ranked struct {
+	assay.Pair
+	distance float64
+}
+
+// order sorts the pairs that the rater has not answered, those at one distance at
+// random, with the chance of each to come next given those before it.
+func (p *portfolio) order(pairs []ranked) (out []assay.Pair) {
+	pairs = slices.DeleteFunc(pairs, func(r ranked) bool { return p.seen[pairKey(r.Left, r.Right)] })
+	rand.Shuffle(len(pairs), func(i, j int) { pairs[i], pairs[j] = pairs[j], pairs[i] })
+	slices.SortStableFunc(pairs, func(a, b ranked) int { return cmp.Compare(a.distance, b.distance) })
+	end := 0 // of those at the distance in hand
+	for k, r := range pairs {
+		if k == end {
+			for end < len(pairs) && pairs[end].distance == r.distance {
+				end++
+			}
 		}
+		r.Propensity = 1 / float64(end-k)
+		out = append(out, r.Pair)
 	}
 	return out
 }
@@ -139,129 +170,86 @@ func (p *portfolio) torn() []assay.Pair {
 		}
 		said[key] = b
 	}
-	var pairs []assay.Pair
-	var far []float64
+	var out []ranked
 	for _, key := range keys {
-		w, reason := first[key], "judges are nearly undecided: it says most about them"
-		distance := math.Abs(w.P - 0.5)
+		r := ranked{assay.Pair{Kind: assay.JudgePair, Left: key[0], Right: key[1], Reason: "judges are nearly undecided: it says most about them"},
+			math.Abs(first[key].P - 0.5)}
 		if b := said[key]; b.up > 0 && b.down > 0 {
-			reason, distance = "judges contradict each other", 0
+			r.Reason, r.distance = "judges contradict each other", 0
 		}
-		pairs, far = append(pairs, assay.Pair{Kind: assay.JudgePair, Left: key[0], Right: key[1], Reason: reason, Propensity: 1}), append(far, distance)
+		out = append(out, r)
 	}
-	out := make([]assay.Pair, 0, len(pairs))
-	for _, group := range groupsBy(rand.Perm(len(pairs)), far) {
-		for k, at := range group {
-			pairs[at].Propensity = 1 / float64(len(group)-k)
-			out = append(out, pairs[at])
-		}
-	}
-	return out
+	return p.order(out)
 }
 
 // audit adds, to a round of four or more, one image that a gate refused against
 // one on the map, both drawn at random: nothing else can show what gates lose. It
 // looks like any other pair.
-func (p *portfolio) audit(ctx context.Context) error {
-	refused := p.view.Refused()
-	if p.n < 4 || len(refused) == 0 {
-		return nil
+func (p *portfolio) audit() {
+	if p.n < 4 {
+		return
 	}
-	audited, err := p.s.audited(ctx)
-	if err != nil {
-		return err
+	judged := map[assay.Digest]bool{}
+	for _, j := range p.people {
+		judged[j.Left], judged[j.Right] = true, true
 	}
-	var open []assay.Digest
-	for _, id := range refused {
-		if !audited[id] {
-			open = append(open, id)
-		}
-	}
+	open := slices.DeleteFunc(p.view.Refused(), func(id assay.Digest) bool { return judged[id] })
 	if len(open) == 0 {
-		return nil
+		return
 	}
 	p.some([]assay.Pair{{Kind: assay.AuditPair, Left: open[rand.IntN(len(open))], Right: p.placed[rand.IntN(len(p.placed))],
 		Reason:     "one of the two was refused by a gate: whether rightly, only you can say",
 		Propensity: 1 / (float64(len(open)) * float64(len(p.placed)))}}, 1)
-	return nil
-}
-
-// audited lists the images that somebody has judged.
-func (s *Series) audited(ctx context.Context) (map[assay.Digest]bool, error) {
-	all, err := s.facts.Judgments(ctx, s.name)
-	if err != nil {
-		return nil, err
-	}
-	out := map[assay.Digest]bool{}
-	for _, j := range all {
-		if j.Source == "human" && !j.Withdrawn && j.Outcome != assay.Skip {
-			out[j.Left], out[j.Right] = true, true
-		}
-	}
-	return out, nil
 }
 
 // again asks, in about one round of three, a pair that the rater has decided once
 // before, with the sides swapped: how often they agree with themselves is what any
 // judge could reach.
-func (p *portfolio) again(ctx context.Context) error {
+func (p *portfolio) again() {
 	if len(p.pairs) >= p.n-1 || rand.Float64() >= repeatShare {
-		return nil
-	}
-	all, err := p.s.facts.Judgments(ctx, p.s.name)
-	if err != nil {
-		return err
+		return
 	}
 	times := map[[2]assay.Digest]int{}
 	var old []assay.Judgment
-	for _, j := range all {
-		if _, decided := decidedBy(j); !decided || j.Rater != p.rater || j.Source != "human" || j.Withdrawn {
+	for _, j := range p.people {
+		if _, decided := decidedBy(j); !decided || j.Rater != p.rater {
 			continue
 		}
-		if times[pairKey(j.Left, j.Right)]++; times[pairKey(j.Left, j.Right)] == 1 {
+		key := pairKey(j.Left, j.Right)
+		if times[key]++; times[key] == 1 {
 			old = append(old, j)
 		}
 	}
-	var open []assay.Judgment
-	for _, j := range old[:max(len(old)-repeatAfter, 0)] { // what was asked last is still remembered
-		if times[pairKey(j.Left, j.Right)] == 1 {
-			open = append(open, j)
-		}
-	}
+	old = old[:max(len(old)-repeatAfter, 0)] // what was asked last is still remembered
+	open := slices.DeleteFunc(old, func(j assay.Judgment) bool { return times[pairKey(j.Left, j.Right)] > 1 })
 	if len(open) == 0 {
-		return nil
+		return
 	}
 	j := open[rand.IntN(len(open))]
 	p.pairs = append(p.pairs, assay.Pair{Kind: assay.RepeatPair, Left: j.Right, Right: j.Left,
 		Reason: "asked before with the sides swapped: how often you agree with yourself", Propensity: repeatShare / float64(len(open))})
-	return nil
 }
 
-// random fills the round with pairs of the map, all equally likely.
+// random fills the round with pairs of the map that the rater has not answered, all
+// equally likely.
 func (p *portfolio) random() {
-	total := float64(len(p.placed)) * float64(len(p.placed)-1) / 2
+	onMap := map[assay.Digest]bool{}
+	for _, id := range p.placed {
+		onMap[id] = true
+	}
+	open := len(p.placed) * (len(p.placed) - 1) / 2
+	for pair := range p.seen {
+		if onMap[pair[0]] && onMap[pair[1]] {
+			open--
+		}
+	}
 	for i, j := range randomPairs(len(p.placed)) {
 		if len(p.pairs) == p.n {
 			return
 		}
-		p.add(assay.Pair{Kind: assay.RandomPair, Left: p.placed[i], Right: p.placed[j], Reason: "a pair at random, to keep the others honest", Propensity: 1 / total})
-	}
-}
-
-// groupsBy sorts the indexes by their values and returns those of one value
-// together, each group in the order given.
-func groupsBy(order []int, value []float64) (groups [][]int) {
-	byValue := map[float64][]int{}
-	var values []float64
-	for _, k := range order {
-		if _, ok := byValue[value[k]]; !ok {
-			values = append(values, value[k])
+		if p.add(assay.Pair{Kind: assay.RandomPair, Left: p.placed[i], Right: p.placed[j],
+			Reason: "a pair at random, to keep the others honest", Propensity: 1 / float64(max(open, 1))}) {
+			open--
 		}
-		byValue[value[k]] = append(byValue[value[k]], k)
 	}
-	slices.Sort(values)
-	for _, v := range values {
-		groups = append(groups, byValue[v])
-	}
-	return groups
 }

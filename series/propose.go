@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/gate"
@@ -38,8 +39,9 @@ type ProposeOptions struct {
 // Proposals returns one proposal for each gate that has a threshold. The life of
 // a gate goes from shadow (too little is known) to calibrated (a threshold with a
 // promise from people's judgments) to enforced (the promise, and bad images that
-// fail oftener than good ones may); a gate whose images have changed is suspended
-// until it is calibrated again.
+// fail oftener than good ones may). While the newest images are unlike those before
+// them gates are suspended, since thresholds from before may no longer hold; they
+// come back by way of shadow.
 func (s *Series) Proposals(ctx context.Context, opt ProposeOptions) ([]Proposal, error) {
 	view, err := s.View(ctx)
 	if err != nil {
@@ -106,6 +108,17 @@ func (s *Series) propose(p *Proposal, g labelledGate, watched DriftStream, opt P
 			p.Audited++
 		}
 	}
+	switch mode := p.InForce.Mode; {
+	case watched.Alarm && (mode == assay.Enforced || mode == assay.Calibrated):
+		p.turn(assay.Suspended, watched.Reason, s.opt.Now())
+		return nil
+	case watched.Alarm: // what people said is of images that no longer come
+		p.Reason = watched.Reason
+		return nil
+	case mode == assay.Suspended:
+		p.turn(assay.Shadow, "the newest images are like those before them again; it records until it is calibrated", s.opt.Now())
+		return nil
+	}
 	better := gate.Higher
 	if p.InForce.Fails == gate.Above {
 		better = gate.Lower
@@ -122,12 +135,9 @@ func (s *Series) propose(p *Proposal, g labelledGate, watched DriftStream, opt P
 		return err
 	}
 	if err != nil {
-		if watched.Alarm && p.InForce.Mode == assay.Enforced {
-			s.suspend(p, watched)
-		}
 		return nil
 	}
-	if p.InForce.Source == "people" && p.InForce.Mode != assay.Suspended && p.InForce.Value == c.Value {
+	if p.InForce.Source == "people" && p.InForce.Value == c.Value {
 		p.Reason = "the threshold stands: " + c.Reason
 		if p.InForce.Mode == assay.Enforced || !c.Evidence.People.Worth {
 			return nil
@@ -145,13 +155,11 @@ func (s *Series) propose(p *Proposal, g labelledGate, watched DriftStream, opt P
 	return nil
 }
 
-// suspend proposes that a gate gives no verdict until it is calibrated again.
-func (s *Series) suspend(p *Proposal, watched DriftStream) {
+// turn proposes the threshold in force with another mode.
+func (p *Proposal) turn(mode assay.GateMode, why string, at time.Time) {
 	th := p.InForce
-	th.ID, th.Mode, th.Created = 0, assay.Suspended, s.opt.Now()
-	th.Reason = watched.Reason
-	p.Proposed, p.Automatic = &th, true
-	p.Reason = "suspend it: " + watched.Reason + "; " + p.Reason
+	th.ID, th.Mode, th.Created, th.Reason = 0, mode, at, why
+	p.Proposed, p.Automatic, p.Reason = &th, true, why
 }
 
 // refusesNoMore reports whether the new threshold refuses nothing that the old one

@@ -34,10 +34,7 @@ func (s *Series) votes(ctx context.Context) (*rank.Table, error) {
 		if j.Withdrawn || j.Source != "human" { // the ranking is people's
 			continue
 		}
-		b := rank.Ballot{Left: j.Left.String(), Right: j.Right.String(), Outcome: j.Outcome, Rater: j.Rater, Grade: j.Grade, Time: j.Created}
-		if j.Round != 0 {
-			b.Round = strconv.FormatInt(j.Round, 10)
-		}
+		b := BallotOf(j)
 		if err := table.Add(b); err != nil {
 			return nil, fmt.Errorf("judgment %d: %w", j.ID, err)
 		}
@@ -103,6 +100,16 @@ func (s *Series) aboveBar(ctx context.Context, table *rank.Table) error {
 		}
 	}
 	return nil
+}
+
+// BallotOf is a judgment as package rank takes it, the images named by their
+// digests.
+func BallotOf(j assay.Judgment) rank.Ballot {
+	b := rank.Ballot{Left: j.Left.String(), Right: j.Right.String(), Outcome: j.Outcome, Rater: j.Rater, Grade: j.Grade, Time: j.Created}
+	if j.Round != 0 {
+		b.Round = strconv.FormatInt(j.Round, 10)
+	}
+	return b
 }
 
 // informativePool is how many images are weighed against each other for the

@@ -72,21 +72,6 @@ func pairKey(a, b assay.Digest) [2]assay.Digest {
 	return [2]assay.Digest{a, b}
 }
 
-// judged lists the pairs this rater has answered and not taken back.
-func (s *Series) judged(ctx context.Context, rater string) (map[[2]assay.Digest]bool, error) {
-	all, err := s.facts.Judgments(ctx, s.name)
-	if err != nil {
-		return nil, err
-	}
-	seen := map[[2]assay.Digest]bool{}
-	for _, j := range all {
-		if j.Rater == rater && j.Source == "human" && !j.Withdrawn && j.Outcome != assay.Skip {
-			seen[pairKey(j.Left, j.Right)] = true
-		}
-	}
-	return seen, nil
-}
-
 // An Answer is what a person says of one pair of a round.
 type Answer struct {
 	Round   int64

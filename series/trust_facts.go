@@ -19,7 +19,6 @@ type trusting struct {
 	s       *Series
 	rater   string
 	view    *View
-	all     []assay.Judgment // of people, standing, oldest first
 	decided []decided        // of the rater, oldest first; of a pair asked again each time
 	ranked  [][]assay.Digest // the rater's orders, best first
 	images  map[assay.Digest]bool
@@ -41,11 +40,7 @@ func (s *Series) trusting(ctx context.Context, rater string) (*trusting, error) 
 		return nil, err
 	}
 	for _, j := range all {
-		if j.Source != "human" || j.Withdrawn {
-			continue
-		}
-		t.all = append(t.all, j)
-		if d, ok := decidedBy(j); ok && j.Rater == rater {
+		if d, ok := decidedBy(j); ok && j.Rater == rater && j.Source == "human" && !j.Withdrawn {
 			t.decided = append(t.decided, d)
 			t.images[d.better], t.images[d.worse] = true, true
 		}
@@ -127,12 +122,4 @@ func (t *trusting) value(image assay.Digest, id assay.Identity) (value float64, 
 		return 0, false
 	}
 	return t.rows[image][i].Value, true
-}
-
-// newest returns when the rater last said which of two is better.
-func (t *trusting) newest() (at time.Time) {
-	if n := len(t.decided); n > 0 {
-		at = t.decided[n-1].at
-	}
-	return at
 }

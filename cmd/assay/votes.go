@@ -10,7 +10,6 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 
 	"github.com/gen-emerge/assay"
 	"github.com/gen-emerge/assay/rank"
+	"github.com/gen-emerge/assay/series"
 	"github.com/gen-emerge/assay/store"
 )
 
@@ -84,8 +84,8 @@ func sayable(w world, format string, ballots []rank.Ballot) []rank.Ballot {
 }
 
 // standingVotes returns the judgments of a series that were not withdrawn.
-func standingVotes(ctx context.Context, db *store.DB, series, by string) ([]rank.Ballot, error) {
-	judgments, err := db.Judgments(ctx, series)
+func standingVotes(ctx context.Context, db *store.DB, name, by string) ([]rank.Ballot, error) {
+	judgments, err := db.Judgments(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -94,17 +94,9 @@ func standingVotes(ctx context.Context, db *store.DB, series, by string) ([]rank
 		if person := j.Source == "human"; j.Withdrawn || by == "people" && !person || by == "models" && person {
 			continue
 		}
-		ballots = append(ballots, ballotOf(j))
+		ballots = append(ballots, series.BallotOf(j))
 	}
 	return ballots, nil
-}
-
-func ballotOf(j assay.Judgment) rank.Ballot {
-	b := rank.Ballot{Left: j.Left.String(), Right: j.Right.String(), Outcome: j.Outcome, Rater: j.Rater, Grade: j.Grade, Time: j.Created}
-	if j.Round != 0 {
-		b.Round = strconv.FormatInt(j.Round, 10)
-	}
-	return b
 }
 
 type importVotesFlags struct {
