@@ -3,13 +3,18 @@
 GO ?= go
 PACKAGES ?= ./...
 
-.PHONY: test race parity build vet runtime vocabulary heads bench fuzz clean
+.PHONY: test race unraced parity build vet runtime vocabulary heads bench fuzz clean
 
-test: vet build runtime vocabulary heads race parity
+test: vet build runtime vocabulary heads race unraced parity
 
 race:
 	@command -v $${CC:-cc} >/dev/null || { echo "make test: the race detector wants a C compiler; install gcc or clang, or run: go test ./..."; exit 1; }
 	$(GO) test -race -timeout 20m $(PACKAGES)
+
+# What the race detector makes ten times as long, and is skipped under it: simulations
+# of taste, and what people said of materials.
+unraced:
+	$(GO) test -count 1 ./taste
 
 # Every large network against its authors' code, on made-up checkpoints of full
 # size: too slow under the race detector. It writes at most 15 GB, and removes it.

@@ -34,7 +34,7 @@ func askedOf(descriptor string) (a asked, ok bool) {
 }
 
 // AskedAxis says in a sentence what a descriptor that stands on answers reads;
-// ok is false if the descriptor is an instrument's name.
+// ok is false if the descriptor is another's.
 func AskedAxis(descriptor string) (doc string, ok bool) {
 	a, ok := askedOf(descriptor)
 	switch {
@@ -44,6 +44,17 @@ func AskedAxis(descriptor string) (doc string, ok bool) {
 		return fmt.Sprintf("share of the questions about %s that judges answered well, 0 to 1", a.dimension), true
 	}
 	return fmt.Sprintf("probability of yes to the question %s, 0 to 1", a.question), true
+}
+
+// AxisDoc says in a sentence what a descriptor reads that is no instrument's: one
+// that stands on answers, or that was learned. It is empty for an instrument's
+// name.
+func AxisDoc(descriptor string) string {
+	if l, ok := learnedOf(descriptor); ok {
+		return fmt.Sprintf("coordinate %d of the axes learned from odd ones out, version %d", l.k, l.version)
+	}
+	doc, _ := AskedAxis(descriptor)
+	return doc
 }
 
 // checkAxis says why nothing can be placed along the axis, nil if something can.
@@ -79,11 +90,7 @@ func (s *Series) describe(ctx context.Context, axes []assay.Axis, t trusts, fn f
 			questions[k] = a
 			continue
 		}
-		if a, ok := learnedOf(axis.Descriptor); ok {
-			err := s.describeLearned(ctx, a, func(seq int64, image assay.Digest, value float64) { fn(k, seq, image, value) })
-			if err != nil {
-				return err
-			}
+		if _, ok := learnedOf(axis.Descriptor); ok {
 			continue
 		}
 		want := s.current(axis.Descriptor)
@@ -97,8 +104,8 @@ func (s *Series) describe(ctx context.Context, axes []assay.Axis, t trusts, fn f
 			return err
 		}
 	}
-	if len(questions) == 0 {
-		return nil
+	if err := s.describeLearned(ctx, axes, fn); err != nil || len(questions) == 0 {
+		return err
 	}
 	var of int64 // the place whose answers are in hand
 	var hand []assay.Answer

@@ -151,71 +151,92 @@ func learnedOf(descriptor string) (a learnedAxis, ok bool) {
 	return a, ok && cut && err1 == nil && err2 == nil && a.version > 0 && a.k > 0
 }
 
-// LearnedAxis says in a sentence what a descriptor that was learned reads; ok is
-// false if the descriptor is another's.
-func LearnedAxis(descriptor string) (doc string, ok bool) {
-	a, ok := learnedOf(descriptor)
-	if !ok {
-		return "", false
+// learnedMaps returns the versions that axes of a grid are of, by axis; nil if none
+// was learned.
+func (s *Series) learnedMaps(ctx context.Context, axes []assay.Axis) (map[int]*LearnedAxes, error) {
+	var versions []LearnedAxes
+	var out map[int]*LearnedAxes
+	for k, axis := range axes {
+		a, ok := learnedOf(axis.Descriptor)
+		if !ok {
+			continue
+		}
+		if out == nil {
+			var err error
+			if versions, err = s.LearnedVersions(ctx); err != nil {
+				return nil, err
+			}
+			out = map[int]*LearnedAxes{}
+		}
+		if a.version > len(versions) {
+			return nil, fmt.Errorf("axis %s: the series has %s of learned axes; `assay axes learn` makes them: %w",
+				axis.Descriptor, counted(len(versions), "version", "versions"), assay.ErrNotFound)
+		}
+		if out[k] = &versions[a.version-1]; a.k > len(out[k].Map.Weights) {
+			return nil, fmt.Errorf("axis %s: that version has %d coordinates: %w", axis.Descriptor, len(out[k].Map.Weights), assay.ErrInvalid)
+		}
 	}
-	return fmt.Sprintf("coordinate %d of the axes learned from odd ones out, version %d", a.k, a.version), true
+	return out, nil
 }
 
-// learned returns the version that the axis is of.
-func (s *Series) learned(ctx context.Context, a learnedAxis) (*LearnedAxes, error) {
-	versions, err := s.LearnedVersions(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if a.version > len(versions) {
-		return nil, fmt.Errorf("axis %s%d/%d: the series has %s of learned axes; `assay axes learn` makes them: %w",
-			learnedPrefix, a.version, a.k, counted(len(versions), "version", "versions"), assay.ErrNotFound)
-	}
-	v := &versions[a.version-1]
-	if a.k > len(v.Map.Weights) {
-		return nil, fmt.Errorf("axis %s%d/%d: that version has %d coordinates: %w", learnedPrefix, a.version, a.k, len(v.Map.Weights), assay.ErrInvalid)
-	}
-	return v, nil
-}
-
-// describeLearned calls fn with the coordinate of every image along a learned
-// axis.
-func (s *Series) describeLearned(ctx context.Context, a learnedAxis, fn func(seq int64, image assay.Digest, value float64)) error {
-	v, err := s.learned(ctx, a)
+// describeLearned calls fn with the coordinates of every image along the axes that
+// were learned, in one pass over the embeddings of each version.
+func (s *Series) describeLearned(ctx context.Context, axes []assay.Axis, fn func(k int, seq int64, image assay.Digest, value float64)) error {
+	maps, err := s.learnedMaps(ctx, axes)
 	if err != nil {
 		return err
 	}
-	return s.facts.Embeddings(ctx, s.name, v.Identity, func(seq int64, image assay.Digest, vector []float32) error {
-		x, err := v.Map.At(vector)
-		if errors.Is(err, assay.ErrInvalid) { // an embedding without a direction stands nowhere
+	done := map[int]bool{} // by version
+	for _, v := range maps {
+		if done[v.Version] {
+			continue
+		}
+		done[v.Version] = true
+		err := s.facts.Embeddings(ctx, s.name, v.Identity, func(seq int64, image assay.Digest, vector []float32) error {
+			x, err := v.Map.At(vector)
+			if errors.Is(err, assay.ErrInvalid) { // an embedding without a direction stands nowhere
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			for k, axis := range axes {
+				if a, ok := learnedOf(axis.Descriptor); ok && a.version == v.Version {
+					fn(k, seq, image, x[a.k-1])
+				}
+			}
 			return nil
+		})
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			fn(seq, image, x[a.k-1])
-		}
-		return err
-	})
+	}
+	return nil
 }
 
-// learnedGrid is the grid of a version: its coordinates between the 1 % and 99 %
-// quantiles of the series' images.
+// learnedGrid is the grid of a version: its coordinates between quantiles of the
+// series' images.
 func (s *Series) learnedGrid(ctx context.Context, version int, lo, hi float64) ([]assay.Axis, []string, int, error) {
-	v, err := s.learned(ctx, learnedAxis{version, 1})
+	axes := []assay.Axis{{Descriptor: fmt.Sprintf("%s%d/1", learnedPrefix, version)}}
+	maps, err := s.learnedMaps(ctx, axes)
 	if err != nil {
 		return nil, nil, 0, err
 	}
-	samples := make([]archive.AxisSample, len(v.Map.Weights))
-	for k := range samples {
-		samples[k] = archive.AxisSample{Descriptor: fmt.Sprintf("%s%d/%d", learnedPrefix, version, k+1), Cells: learnedCells}
-		err := s.describeLearned(ctx, learnedAxis{version, k + 1}, func(_ int64, _ assay.Digest, value float64) {
-			samples[k].Values = append(samples[k].Values, value)
-		})
-		if err != nil {
-			return nil, nil, 0, err
-		}
-		if len(samples[k].Values) == 0 {
-			return nil, nil, 0, s.lacksAxis(assay.Axis{Descriptor: samples[k].Descriptor})
-		}
+	for k := 2; k <= len(maps[0].Map.Weights); k++ {
+		axes = append(axes, assay.Axis{Descriptor: fmt.Sprintf("%s%d/%d", learnedPrefix, version, k)})
+	}
+	samples := make([]archive.AxisSample, len(axes))
+	for k, axis := range axes {
+		samples[k] = archive.AxisSample{Descriptor: axis.Descriptor, Cells: learnedCells}
+	}
+	err = s.describeLearned(ctx, axes, func(k int, _ int64, _ assay.Digest, value float64) {
+		samples[k].Values = append(samples[k].Values, value)
+	})
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	if len(samples[0].Values) == 0 {
+		return nil, nil, 0, s.lacksAxis(axes[0])
 	}
 	axes, notes, err := archive.FromQuantiles(samples, lo, hi)
 	return axes, notes, len(samples[0].Values), err

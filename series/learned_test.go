@@ -61,11 +61,8 @@ func TestLearnedAxes(t *testing.T) {
 	if v := viewOf(t, again); !slices.EqualFunc(v.Archive.Elites(), view.Archive.Elites(), func(a, b archive.Member) bool { return a.Image == b.Image }) {
 		t.Error("a view of its own has other elites than one that images were added to")
 	}
-	if doc, ok := series.LearnedAxis("learned@3/1"); !ok || doc == "" {
-		t.Error("learned@3/1 says nothing")
-	}
-	if _, ok := series.LearnedAxis("learned@0/1"); ok {
-		t.Error("there is no version 0")
+	if doc := series.AxisDoc("learned@3/1"); doc == "" || series.AxisDoc("learned@0/1") != "" || series.AxisDoc("warmth") != "" {
+		t.Errorf("learned@3/1 is told as %q", doc)
 	}
 }
 

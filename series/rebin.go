@@ -143,5 +143,8 @@ func (s *Series) lacksAxis(a assay.Axis) error {
 		return fmt.Errorf("axis %s: no image of series %s has an answer that may serve as an axis: by a person, or by a judge that was examined and found fit: %w",
 			a.Descriptor, s.name, assay.ErrNotFound)
 	}
+	if _, ok := learnedOf(a.Descriptor); ok {
+		return fmt.Errorf("axis %s: no image of series %s has the embedding that it maps (`assay axes` names it): %w", a.Descriptor, s.name, assay.ErrNotFound)
+	}
 	return fmt.Errorf("axis %s: no image of series %s has such a reading that may serve as an axis: %w", a.Descriptor, s.name, assay.ErrNotFound)
 }

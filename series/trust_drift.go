@@ -2,6 +2,7 @@ package series
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -114,7 +115,8 @@ func agreementStream(name, about, evaluator string, seen []asking) DriftStream {
 			agreed++
 		}
 	}
-	// Jeffreys' estimate: twenty agreements of twenty are no certainty.
+	// Jeffreys' estimate: twenty agreements of twenty are no certainty. Near 1 a
+	// single disagreement would all but raise the alarm, which the cap prevents.
 	p0 := min((float64(agreed)+0.5)/(driftFirst+1), 0.95)
 	if p0 <= 0.5 {
 		s.Reason = fmt.Sprintf("it stood at %.2f at first: there is no agreement to fall from", p0)
@@ -151,25 +153,29 @@ func (t *trusting) generator(ctx context.Context) (DriftStream, error) {
 	s := DriftStream{Name: "the images that come in", About: AboutGenerator, Limit: 1 - driftAlpha,
 		Detector: fmt.Sprintf("MMD of the newest %d against the %d before, %d permutations", driftBlock, driftBlock, driftPerms)}
 	by, _, err := t.s.diagnoseBy(ctx, "")
-	if err != nil {
+	if errors.Is(err, assay.ErrNotFound) {
 		s.Reason = "the images have no embedding yet"
-		return s, ctx.Err()
+		return s, nil
 	}
-	var rows [][]float32
+	if err != nil {
+		return s, err
+	}
+	ring := make([][]float32, 2*driftBlock) // the newest, the N-th at N modulo its length
 	err = t.s.facts.Embeddings(ctx, t.s.name, by, func(_ int64, _ assay.Digest, v []float32) error {
-		if rows = append(rows, slices.Clone(v)); len(rows) > 2*driftBlock {
-			rows = rows[1:]
-		}
+		at := &ring[s.N%len(ring)]
+		*at = append((*at)[:0], v...)
 		s.N++
 		return nil
 	})
 	if err != nil {
 		return s, err
 	}
-	if len(rows) < 2*driftBlock {
-		s.Reason = fmt.Sprintf("%d of the %d images that two blocks take", len(rows), 2*driftBlock)
+	if s.N < len(ring) {
+		s.Reason = fmt.Sprintf("%d of the %d images that two blocks take", s.N, len(ring))
 		return s, nil
 	}
+	oldest := s.N % len(ring)
+	rows := slices.Concat(ring[oldest:], ring[:oldest])
 	p, err := stat.KernelShift(rows[:driftBlock], rows[driftBlock:], driftPerms, uint64(s.N))
 	if err != nil {
 		return s, err

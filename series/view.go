@@ -108,17 +108,8 @@ func (s *Series) build(ctx context.Context, version string) (*View, error) {
 	if v.Trusts, err = s.Trusts(ctx); err != nil {
 		return nil, err
 	}
-	for k, axis := range v.Grid.Axes {
-		a, ok := learnedOf(axis.Descriptor)
-		if !ok {
-			continue
-		}
-		if v.learned == nil {
-			v.learned = map[int]*LearnedAxes{}
-		}
-		if v.learned[k], err = s.learned(ctx, a); err != nil {
-			return nil, err
-		}
+	if v.learned, err = s.learnedMaps(ctx, v.Grid.Axes); err != nil {
+		return nil, err
 	}
 	if err := s.load(ctx, v); err != nil {
 		return nil, err

@@ -256,7 +256,7 @@ func (st *site) fill(ctx context.Context, cell *cellView, c archive.Cell, axes [
 }
 
 func axisOf(a assay.Axis) axisView {
-	if doc, asked := series.AskedAxis(a.Descriptor); asked {
+	if doc := series.AxisDoc(a.Descriptor); doc != "" {
 		return axisView{Descriptor: a.Descriptor, Doc: strings.ToUpper(doc[:1]) + doc[1:]}
 	}
 	spec, _ := metric.Find(a.Descriptor) // an instrument of a later version has no description here
